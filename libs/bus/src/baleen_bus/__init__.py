@@ -1,0 +1,1 @@
+"""How it travels: connection, streams, publish, and follow without gaps."""

@@ -1,0 +1,1 @@
+"""What travels: messages, subjects, versions and schemas."""

@@ -1,0 +1,1 @@
+"""What every service wears: settings, lifecycle, probes, metrics and logs."""

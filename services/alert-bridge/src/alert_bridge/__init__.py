@@ -1,0 +1,1 @@
+"""Hears alerts, says them on the bus."""

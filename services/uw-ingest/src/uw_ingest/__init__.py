@@ -1,0 +1,1 @@
+"""Hears the upstream, says it on the bus."""

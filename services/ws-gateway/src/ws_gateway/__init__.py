@@ -1,0 +1,1 @@
+"""Hears the bus, says it to browsers."""

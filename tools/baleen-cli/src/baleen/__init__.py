@@ -1,0 +1,1 @@
+"""Runs Baleen on one machine: up, smoke, watch, doctor."""

@@ -1,0 +1,1 @@
+"""A pretend upstream: same socket, same REST, same limits, faults on request."""
