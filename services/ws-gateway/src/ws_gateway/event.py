@@ -1,0 +1,45 @@
+"""One message of the bus, as the gateway carries it from the listener to the lanes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+
+@dataclass(eq=False)
+class Event:
+    """A message and its place; everything derived from it is made once, for every client.
+
+    Attributes:
+        subject: the public subject, such as `uw.v1.flow_alert.SPY`.
+        entity: its name in the catalogue, such as `flow_alert`.
+        stream: the stream that stores it.
+        seq: its number in that stream.
+        at: the position a client may resume from, `<stream>.<epoch>.<seq>`; opaque to clients.
+        time: the publisher's `ce-time`, ISO-8601 UTC, where the publisher gave one.
+        body: the contract message as JSON, byte for byte as it travelled.
+        source: the publisher's `ce-source`, such as `uw-ingest` or `uw-simulator`.
+        frames: per dialect name, the ready WebSocket frame, or None where the dialect does not show it.
+    """
+
+    subject: str
+    entity: str
+    stream: str
+    seq: int
+    at: str
+    time: str | None
+    body: bytes
+    source: str | None = None
+    frames: dict[str, bytes | None] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def data(self) -> Any:
+        """The body, read; dialects must not change it, since they share it.
+
+        Raises:
+            orjson.JSONDecodeError: the body is no JSON.
+        """
+        return orjson.loads(self.body)

@@ -1,0 +1,1 @@
+"""The paths clients know, one module a family, each with a `router`."""
