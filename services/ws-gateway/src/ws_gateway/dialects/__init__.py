@@ -18,7 +18,7 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """A word that is unique among the dialects; equal names must encode equally, since they share frames."""
+        """A word unique among the dialects; equal names must encode equally, since they share frames."""
         ...
 
     @property
@@ -35,7 +35,7 @@ class Dialect(Protocol):
         ...
 
     def hear(self, text: str, now: datetime) -> Sequence[bytes]:
-        """Return the JSON texts that answer *text*, which a client said at *now*; empty when nothing is to be said."""
+        """Return the JSON texts that answer *text*, said by a client at *now*; empty where none is due."""
         ...
 
     def error(self, code: str, message: str, now: datetime) -> bytes:

@@ -1,0 +1,53 @@
+"""What can go wrong between a client and the gateway, and what becomes of it.
+
+GatewayError
+└── Misused         stop: the gateway was assembled wrongly (a server without the hub's WebSocket protocol)
+
+Bad input from clients raises nothing: it is counted under a `Refusal`, answered, and the connection goes on
+unless the WebSocket protocol itself was broken. `Farewell` says why the gateway ended a connection.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class GatewayError(Exception):
+    """Base of all errors of this package."""
+
+
+class Misused(GatewayError):  # noqa: N818 - the condition is the name
+    """The gateway was put together in a way that cannot work."""
+
+
+class Refusal(StrEnum):
+    """Why something a client sent was not obeyed; also the `code` of the error frame it gets."""
+
+    BINARY = "binary_not_supported"
+    NOT_UTF8 = "invalid_utf8"
+    TOO_LARGE = "too_large"
+    PROTOCOL = "protocol_error"
+    BAD_JSON = "bad_json"
+    BAD_REQUEST = "bad_request"
+    UNKNOWN_OP = "unknown_op"
+    BAD_TOPIC = "bad_topic"
+    TOO_MANY = "too_many_topics"
+
+
+class Farewell(StrEnum):
+    """Why the gateway ended a connection."""
+
+    TOO_SLOW = "too_slow"
+    SILENT = "no_pong"
+    LEAVING = "leaving"
+    BUSY = "busy"
+    ORIGIN = "origin"
+    BAD_FRAME = "bad_frame"
+    CLIENT = "client"
+
+
+class Dropped(StrEnum):
+    """Why a message of the bus was not shown."""
+
+    UNKNOWN_SUBJECT = "unknown_subject"
+    UNSAYABLE = "unsayable"

@@ -1,0 +1,248 @@
+"""Lanes: who gets which frame. Pure: sockets are only things with a `write`, time is not known here.
+
+A lane is a set of wishes in one dialect. Its clients stand in pens of limited size; all clients of a pen get
+exactly the same frames, so the pen holds one list of pending frames for all of them, joined once per flush.
+A client with wishes of its own is a pen of one. A cohort is what is flushed in one go: pens of one or several
+lanes with at most `COHORT_SIZE` clients, small enough that the bus is read between two cohorts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import NamedTuple, Protocol
+
+from ws_gateway.dialects import Dialect
+from ws_gateway.topics import TopicTree, is_wild
+
+COHORT_SIZE = 128
+MAX_CACHED_ROUTES = 65_536
+
+
+class Seat(Protocol):
+    """What a lane needs to know of a client."""
+
+    pen: Pen | None
+    lagging: bool
+    write: Callable[[bytes], object]
+
+    def defer(self, data: bytes) -> None:
+        """Keep *data* for later, because the socket does not take more now."""
+        ...
+
+
+class Pen:
+    """Clients that get the same frames; `pending` is what they have not been sent yet."""
+
+    __slots__ = ("_behind", "_late", "_seats", "_stale", "_writes", "cohort", "lane", "pending", "said")
+
+    def __init__(self, lane: Lane, cohort: Cohort) -> None:
+        self.lane = lane
+        self.cohort = cohort
+        self.pending: list[bytes] = []
+        self.said = 0
+        self._seats: set[Seat] = set()
+        self._late: list[tuple[Seat, int]] = []
+        self._writes: list[Callable[[bytes], object]] = []
+        self._behind: list[Seat] = []
+        self._stale = False
+
+    def __len__(self) -> int:
+        return len(self._seats) + len(self._late)
+
+    @property
+    def total(self) -> int:
+        """How many frames this pen has been given since it exists."""
+        return self.said + len(self.pending)
+
+    def sit(self, seat: Seat) -> None:
+        """Take *seat* in; it gets what comes from now on and nothing of what is already pending."""
+        seat.pen = self
+        self.cohort.size += 1
+        if self.pending:
+            self._late.append((seat, len(self.pending)))
+        else:
+            self._seats.add(seat)
+            self._stale = True
+
+    def rise(self, seat: Seat) -> bytes:
+        """Let *seat* go and return what it has not been sent yet."""
+        owed = b"".join(self.pending)
+        if seat in self._seats:
+            self._seats.discard(seat)
+            self._stale = True
+        else:
+            offset = next(offset for late, offset in self._late if late is seat)
+            self._late = [(late, since) for late, since in self._late if late is not seat]
+            owed = b"".join(self.pending[offset:])
+        seat.pen = None
+        self.cohort.size -= 1
+        return owed
+
+    def shuffle(self) -> None:
+        """Note that a client fell behind or caught up, so that the next flush treats it so."""
+        self._stale = True
+
+    def flush(self) -> int:
+        """Write what is pending to every client, in one buffer; return how many frames were delivered."""
+        pending = self.pending
+        if not pending:
+            return 0
+        if self._stale:
+            self._sort()
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        count = len(pending) * len(self._seats)
+        late = [(seat, b"".join(pending[offset:])) for seat, offset in self._late]
+        self.said += len(pending)
+        pending.clear()
+        for write in self._writes:
+            write(data)
+        for seat in self._behind:
+            seat.defer(data)
+        if late:
+            self._admit(late)
+        return count
+
+    def _sort(self) -> None:
+        self._writes = [seat.write for seat in self._seats if not seat.lagging]
+        self._behind = [seat for seat in self._seats if seat.lagging]
+        self._stale = False
+
+    def _admit(self, late: list[tuple[Seat, bytes]]) -> None:
+        self._late.clear()
+        self._stale = True
+        for seat, data in late:
+            self._seats.add(seat)
+            if data:
+                (seat.defer if seat.lagging else seat.write)(data)
+
+
+class Cohort:
+    """Pens that are flushed in one go."""
+
+    __slots__ = ("cost", "dirty", "flushed_at", "pens", "size")
+
+    def __init__(self) -> None:
+        self.pens: list[Pen] = []
+        self.size = 0
+        self.dirty = False
+        self.flushed_at = 0.0
+        self.cost = 0.0
+
+    def flush(self) -> int:
+        """Flush every pen and return how many frames were delivered."""
+        return sum([pen.flush() for pen in tuple(self.pens)])  # a flush may end a client, and so a pen
+
+
+class Lane:
+    """One set of wishes in one dialect, and the pens of those who have it."""
+
+    __slots__ = ("dialect", "pens", "topics")
+
+    def __init__(self, dialect: Dialect, topics: frozenset[str]) -> None:
+        self.dialect = dialect
+        self.topics = topics
+        self.pens: list[Pen] = []
+
+
+class Route(NamedTuple):
+    """Where one dialect's frame of one subject goes."""
+
+    dialect: Dialect
+    appends: tuple[Callable[[bytes], None], ...]
+    cohorts: tuple[Cohort, ...]
+
+
+class Lanes:
+    """All lanes, and the way from a subject to them."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[Hashable, Lane] = {}
+        self._tree: TopicTree[Lane] = TopicTree()
+        self._routes: dict[str, tuple[Route, ...]] = {}
+        self._roomy: dict[Cohort, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def routes(self, subject: str) -> tuple[Route, ...]:
+        """Return where frames of *subject* go, one route per dialect; found once, then remembered."""
+        routes = self._routes.get(subject)
+        if routes is None:
+            if len(self._routes) >= MAX_CACHED_ROUTES:
+                self._routes.clear()
+            routes = self._routes[subject] = self._find_routes(subject)
+        return routes
+
+    def join(self, seat: Seat, dialect: Dialect, topics: frozenset[str]) -> None:
+        """Seat a client where it gets every later frame of *topics* exactly once."""
+        key = (dialect.name, topics)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(dialect, topics)
+            for topic in topics:
+                self._tree.add(topic, lane)
+        pen = next((pen for pen in reversed(lane.pens) if pen.cohort.size < COHORT_SIZE), None)
+        if pen is None:
+            pen = Pen(lane, self._room())
+            lane.pens.append(pen)
+            pen.cohort.pens.append(pen)
+            self._forget_routes(lane)
+        pen.sit(seat)
+        if pen.cohort.size >= COHORT_SIZE:
+            self._roomy.pop(pen.cohort, None)
+
+    def leave(self, seat: Seat) -> tuple[bytes, Cohort | None]:
+        """Take a client off its lane.
+
+        Returns:
+            what it has not been sent yet, and the cohort it stood in if that has become empty.
+        """
+        pen = seat.pen
+        if pen is None:
+            return b"", None
+        owed = pen.rise(seat)
+        cohort = pen.cohort
+        if not len(pen):
+            self._close(pen)
+        if cohort.size:
+            self._roomy[cohort] = None
+            return owed, None
+        self._roomy.pop(cohort, None)
+        return owed, cohort
+
+    def _room(self) -> Cohort:
+        cohort = next(iter(self._roomy), None)
+        if cohort is None:
+            cohort = Cohort()
+            self._roomy[cohort] = None
+        return cohort
+
+    def _close(self, pen: Pen) -> None:
+        lane = pen.lane
+        lane.pens.remove(pen)
+        pen.cohort.pens.remove(pen)
+        self._forget_routes(lane)
+        if not lane.pens:
+            del self._lanes[lane.dialect.name, lane.topics]
+            for topic in lane.topics:
+                self._tree.remove(topic, lane)
+
+    def _forget_routes(self, lane: Lane) -> None:
+        for topic in lane.topics:
+            if is_wild(topic):
+                self._routes.clear()
+                return
+            self._routes.pop(topic, None)
+
+    def _find_routes(self, subject: str) -> tuple[Route, ...]:
+        by_dialect: dict[str, list[Pen]] = {}
+        for lane in self._tree.match(subject):
+            by_dialect.setdefault(lane.dialect.name, []).extend(lane.pens)
+        return tuple(
+            Route(
+                pens[0].lane.dialect,
+                tuple(pen.pending.append for pen in pens),
+                tuple(dict.fromkeys(pen.cohort for pen in pens)),
+            )
+            for pens in by_dialect.values()
+        )

@@ -1,0 +1,277 @@
+"""The seam between the web server and the hub: a connection is accepted by the one and lives on in the other.
+
+`HandOver` is the WebSocket protocol class that uvicorn is told to use. An endpoint accepts as usual, then asks
+for the connection with `take_over`; from there on no task, queue or scope is kept for the client, only a `Wire`.
+What the client sends is parsed by `websockets`; what it is sent are ready frames, written to the transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fastapi import WebSocket
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Frame, Opcode
+from websockets.server import ServerProtocol
+
+from ws_gateway.errors import Misused, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from websockets.http11 import Request
+
+    from ws_gateway.lanes import Pen
+
+_EXTENSION = "baleen.hand_over"
+_CLOSE_WITHIN = 5.0
+_KERNEL_BUFFER = 256 * 1024
+
+
+class Keeper(Protocol):
+    """Whoever owns wires: hears what their clients say and when they end."""
+
+    client_limit: int
+    """How many bytes may wait for one client."""
+
+    def heard(self, wire: Wire, text: str) -> None:
+        """The client said *text*."""
+        ...
+
+    def refused(self, wire: Wire, refusal: Refusal) -> bytes:
+        """The client sent what cannot be heard; return the frame that tells it."""
+        ...
+
+    def overflowed(self, wire: Wire) -> None:
+        """More waits for the client than `client_limit`; called once."""
+        ...
+
+    def lost(self, wire: Wire) -> None:
+        """The connection ended."""
+        ...
+
+
+class Wire(asyncio.Protocol):
+    """One client's connection after it was accepted."""
+
+    __slots__ = (
+        "_closer", "_conn", "_connections", "_parts", "backlog", "backlog_bytes", "bucket", "closing",
+        "connected_at", "counted_from", "keeper", "lagging", "pen", "said", "session", "silent_rounds",
+        "transport", "write",
+    )  # fmt: skip
+
+    def __init__(self, keeper: Keeper, session: Any) -> None:
+        self.keeper = keeper
+        self.session = session
+        self.transport: asyncio.Transport
+        self.write: Callable[[bytes], object]
+        self._conn: ServerProtocol
+        self._connections: set[Any]
+        self._closer: asyncio.TimerHandle | None = None
+        self._parts: list[bytes] | None = None
+        self.backlog: list[bytes] = []
+        self.backlog_bytes = 0
+        self.lagging = False
+        self.closing = False
+        self.pen: Pen | None = None
+        self.bucket = 0
+        self.connected_at = 0.0
+        self.said = 0
+        self.counted_from = 0
+        self.silent_rounds = 0
+
+    def adopt(self, transport: asyncio.Transport, conn: ServerProtocol, connections: set[Any]) -> None:
+        """Take over an accepted connection; any byte that stays unsent is then known at once."""
+        self.transport, self.write = transport, transport.write
+        self._conn, self._connections = conn, connections
+        connections.add(self)
+        transport.set_write_buffer_limits(high=0)
+        transport.set_protocol(self)
+
+    # What is said to the client.
+
+    def say(self, data: bytes) -> None:
+        """Send ready frames now, or after what already waits."""
+        if self.closing:
+            return
+        if self.lagging:
+            self.defer(data)
+        else:
+            self.write(data)
+
+    def defer(self, data: bytes) -> None:
+        """Keep ready frames until the socket takes more; shared bytes are kept by reference."""
+        if self.closing:
+            return
+        self.backlog.append(data)
+        self.backlog_bytes += len(data)
+        if self.backlog_bytes > self.keeper.client_limit:
+            self.keeper.overflowed(self)
+
+    def pause_writing(self) -> None:
+        """The socket does not take more."""
+        self.lagging = True
+        if self.pen is not None:
+            self.pen.shuffle()
+
+    def resume_writing(self) -> None:
+        """The socket took everything it was given."""
+        self.lagging = False
+        if self.backlog and not self.closing:
+            backlog, self.backlog, self.backlog_bytes = self.backlog, [], 0
+            self.transport.writelines(backlog)
+        if self.pen is not None:
+            self.pen.shuffle()
+
+    def close(self, code: int, reason: str, last: bytes = b"") -> None:
+        """End the conversation: *last* is said in front of the close frame; what waits is dropped."""
+        if self.closing:
+            return
+        self._drop_backlog()
+        if not self.transport.is_closing():
+            with contextlib.suppress(
+                Exception
+            ):  # the peer may have begun to close: then there is nobody to tell
+                self._conn.send_close(code, reason)
+            self.write(last + b"".join(self._conn.data_to_send()))
+        self._hang_up_soon()
+
+    def shutdown(self) -> None:
+        """The server is leaving and waits no longer (called by uvicorn)."""
+        self.close(1012, "leaving")
+        self.transport.close()
+
+    def _drop_backlog(self) -> None:
+        self.closing = True
+        self.backlog.clear()
+        self.backlog_bytes = 0
+
+    def _hang_up_soon(self) -> None:
+        self._closer = asyncio.get_running_loop().call_later(_CLOSE_WITHIN, self.transport.abort)
+
+    # What the client says.
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came from the client."""
+        self.silent_rounds = 0
+        conn = self._conn
+        conn.receive_data(data)
+        for event in conn.events_received():
+            if isinstance(event, Frame) and not self.closing:
+                self._take(event)
+        if conn.parser_exc is not None and not self.closing:
+            too_big = isinstance(conn.parser_exc, PayloadTooBig)
+            self._break_off(Refusal.TOO_LARGE if too_big else Refusal.PROTOCOL)
+            return
+        output = b"".join(conn.data_to_send())
+        if conn.close_rcvd is not None:
+            self._answer_close(output)
+        elif output:
+            self.say(output)
+
+    def eof_received(self) -> None:
+        """The client closed its side: the transport closes itself."""
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface of asyncio
+        """The connection is gone."""
+        self._drop_backlog()
+        self._connections.discard(self)
+        if self._closer is not None:
+            self._closer.cancel()
+        self.keeper.lost(self)
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.TEXT:
+            self._parts = [bytes(frame.data)]
+        elif frame.opcode is Opcode.CONT and self._parts is not None:
+            self._parts.append(bytes(frame.data))
+        elif frame.opcode is Opcode.BINARY:
+            self._parts = None
+            self.say(self.keeper.refused(self, Refusal.BINARY))
+            return
+        else:
+            return
+        if frame.fin and self._parts is not None:
+            message, self._parts = b"".join(self._parts), None
+            self._hear(message)
+
+    def _hear(self, message: bytes) -> None:
+        try:
+            text = message.decode()
+        except UnicodeDecodeError:
+            self._conn.fail(1007, "not UTF-8")
+            self._break_off(Refusal.NOT_UTF8)
+            return
+        self.keeper.heard(self, text)
+
+    def _break_off(self, refusal: Refusal) -> None:
+        """The client broke the WebSocket protocol: say so in front of the close frame that is due."""
+        last = self.keeper.refused(self, refusal)
+        self._drop_backlog()
+        self.write(last + b"".join(self._conn.data_to_send()))
+        self._hang_up_soon()
+
+    def _answer_close(self, output: bytes) -> None:
+        self._drop_backlog()
+        if not self.transport.is_closing():
+            if output:
+                self.write(output)
+            self.transport.close()
+
+
+class HandOver(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, which gives an accepted connection away when asked."""
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin the handshake, and tell the application how to ask for the connection."""
+        super().handle_connect(event)
+        if self.response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
+            self.scope["extensions"][_EXTENSION] = self._give_to  # type: ignore[index, typeddict-item]
+
+    def _give_to(self, wire: Wire) -> list[str]:
+        """Make *wire* the owner of this connection; return the texts that came before."""
+        transport, self.transport = self.transport, _Gone()
+        self.stop_keepalive()
+        self.connections.discard(self)
+        if self.disconnected or transport.is_closing():
+            raise ConnectionResetError
+        self.disconnected = True  # what the application sends from now on has nowhere to go
+        wire.adopt(transport, self.conn, self.connections)
+        if self.read_paused:
+            transport.resume_reading()
+        early: list[str] = []
+        while not self.queue.empty():
+            message = self.queue.get_nowait()
+            if message["type"] == "websocket.receive":
+                early.append(message.get("text") or "")
+        return early
+
+
+class _Gone(asyncio.Transport):
+    """Stands where the given-away transport was, so that uvicorn's last words go nowhere."""
+
+    def close(self) -> None:
+        """Close nothing."""
+
+    def is_closing(self) -> bool:
+        """Return that nothing can be written here."""
+        return True
+
+
+def take_over(websocket: WebSocket, wire: Wire) -> list[str]:
+    """Move an accepted connection from the server to *wire*.
+
+    Returns:
+        texts that the client sent before.
+
+    Raises:
+        ConnectionResetError: the client has already left.
+        Misused: the server does not run `HandOver`.
+    """
+    give = websocket.scope.get("extensions", {}).get(_EXTENSION)
+    if give is None:
+        raise Misused("uvicorn must run with ws=ws_gateway.transport.HandOver")
+    return list(give(wire))
