@@ -1,15 +1,15 @@
-"""The seam between the web server and the hub: a connection is accepted by the one and lives on in the other.
+"""The seam between web server and hub: the one accepts a connection, in the other it lives on.
 
-`HandOver` is the WebSocket protocol class that uvicorn is told to use. An endpoint accepts as usual, then asks
-for the connection with `take_over`; from there on no task, queue or scope is kept for the client, only a `Wire`.
-What the client sends is parsed by `websockets`; what it is sent are ready frames, written to the transport.
+`HandOver` is the WebSocket protocol class that uvicorn is told to use. An endpoint accepts as usual and then
+asks for the connection with `take_over`; from there on no task, queue or scope is kept for the client, only a
+`Wire`. What the client sends is parsed by `websockets`; what it is sent are ready frames for the transport.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from fastapi import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -229,7 +229,8 @@ class HandOver(WebSocketsSansIOProtocol):
         """Begin the handshake, and tell the application how to ask for the connection."""
         super().handle_connect(event)
         if self.response.status_code == 101:  # noqa: PLR2004 - Switching Protocols
-            self.scope["extensions"][_EXTENSION] = self._give_to  # type: ignore[index, typeddict-item]
+            extensions = cast("dict[str, Any]", self.scope["extensions"])
+            extensions[_EXTENSION] = self._give_to
 
     def _give_to(self, wire: Wire) -> list[str]:
         """Make *wire* the owner of this connection; return the texts that came before."""
