@@ -1,0 +1,293 @@
+"""The hub: every message goes in once, ready frames go out to everyone who wants them.
+
+Per message: the lanes are looked up (remembered per subject), each dialect's frame is made once and appended
+to the lists of pending frames; nothing is awaited and no client is touched. The sweep does the writing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from ws_gateway.dialects import Dialect
+from ws_gateway.errors import Dropped, Farewell, Refusal
+from ws_gateway.event import Event
+from ws_gateway.frames import PING, text_frame
+from ws_gateway.lanes import Lanes
+from ws_gateway.sweep import Sweep
+from ws_gateway.transport import Wire
+
+log = structlog.get_logger(__name__)
+
+ROUND_SECONDS = 20
+"""Every client is pinged once in this time, in turns; proxies want a sign of life every 25 s."""
+_SILENT_ROUNDS_ALLOWED = 2
+
+
+class Session(Protocol):
+    """What the hub knows of a conversation."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the client is spoken to."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """Under which name it is counted."""
+        ...
+
+    def heard(self, wire: Wire, text: str) -> None:
+        """Obey or refuse what the client said."""
+        ...
+
+    def heartbeat(self, now: datetime) -> bytes:
+        """Return the frames, beside the ping, that show an idle client that we live."""
+        ...
+
+    def farewell(self, reason: Farewell, now: datetime) -> tuple[int, str, bytes]:
+        """Return close code, close reason and the frames said before, for ending a conversation."""
+        ...
+
+
+@dataclass(frozen=True)
+class ConnectionStats:
+    """One connection, for statistics."""
+
+    label: str
+    connected_at: datetime
+    message_count: int
+
+
+@dataclass(frozen=True)
+class HubStats:
+    """What the hub has done since it exists."""
+
+    by_label: dict[str, int]
+    connects: int
+    disconnects: int
+    messages: int
+    uptime: float
+    connections: tuple[ConnectionStats, ...] = field(repr=False)
+
+
+class Hub:
+    """All clients and all lanes."""
+
+    def __init__(self, *, client_limit: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Make a hub in the running event loop.
+
+        Args:
+            client_limit: bytes that may wait for one client before it is closed.
+            clock: seconds that never run backwards.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._born = clock()
+        self._wires: set[Wire] = set()
+        self._buckets: list[set[Wire]] = [set() for _ in range(ROUND_SECONDS)]
+        self._turn = 0
+        self._ticking: asyncio.TimerHandle | None = None
+        self.client_limit = client_limit
+        self.lanes = Lanes()
+        self.sweep = Sweep(self._loop, clock)
+        self.by_label: Counter[str] = Counter()
+        self.connects = self.disconnects = self.encoded = 0
+        self.refusals: Counter[Refusal] = Counter()
+        self.farewells: Counter[tuple[int, Farewell]] = Counter()
+        self.dropped: Counter[Dropped] = Counter()
+        self._tick_later()
+
+    def __len__(self) -> int:
+        return len(self._wires)
+
+    # A message comes in.
+
+    def publish(self, event: Event) -> None:
+        """Give *event* to everyone who wants its subject."""
+        for dialect, appends, cohorts in self.lanes.routes(event.subject):
+            frame = self.frame(dialect, event)
+            if frame is None:
+                continue
+            for append in appends:
+                append(frame)
+            for cohort in cohorts:
+                if not cohort.dirty:
+                    self.sweep.mark(cohort)
+
+    def frame(self, dialect: Dialect, event: Event) -> bytes | None:
+        """Return the ready frame of *event* in *dialect*, made once; None where there is nothing to show."""
+        frames = event.frames
+        name = dialect.name
+        if name in frames:
+            return frames[name]
+        try:
+            text = dialect.encode(event)
+        except (ValueError, KeyError, TypeError) as error:
+            self.dropped[Dropped.UNSAYABLE] += 1
+            log.warning("message cannot be said", dialect=name, subject=event.subject, reason=repr(error))
+            text = None
+        self.encoded += 1
+        frame = frames[name] = None if text is None else text_frame(text)
+        return frame
+
+    # Clients come and go.
+
+    def admit(self, wire: Wire, topics: Iterable[str], first: bytes) -> None:
+        """Take in an accepted client: say *first*, then every later message of *topics*."""
+        session: Session = wire.session
+        wire.connected_at = time.time()
+        wire.bucket = self.connects % ROUND_SECONDS
+        self._wires.add(wire)
+        self._buckets[wire.bucket].add(wire)
+        self.connects += 1
+        self.by_label[session.label] += 1
+        if first:
+            wire.say(first)
+        self.move(wire, topics)
+
+    def move(self, wire: Wire, topics: Iterable[str], between: bytes = b"") -> None:
+        """Give a client other topics; *between* is said after the old frames and before the new."""
+        owed = self._take_off(wire)
+        if owed or between:
+            wire.say(owed + between)
+        wished = frozenset(topics)
+        session: Session = wire.session
+        if wished and not wire.closing:
+            self.lanes.join(wire, session.dialect, wished)
+            if wire.pen is not None:
+                wire.counted_from = wire.pen.total
+
+    def end(self, wire: Wire, reason: Farewell) -> None:
+        """Close a client with the code and the words of its own dialect."""
+        if wire.closing:
+            return
+        self._take_off(wire)
+        session: Session = wire.session
+        code, words, last = session.farewell(reason, datetime.now(UTC))
+        self.farewells[code, reason] += 1
+        wire.close(code, words, last)
+
+    def heard(self, wire: Wire, text: str) -> None:
+        """Pass on what a client said."""
+        session: Session = wire.session
+        session.heard(wire, text)
+
+    def refused(self, wire: Wire, refusal: Refusal, message: str = "") -> bytes:
+        """Count what cannot be obeyed and return the frame that tells the client."""
+        self.refusals[refusal] += 1
+        session: Session = wire.session
+        words = message or _WORDS.get(refusal, refusal.value)
+        return text_frame(session.dialect.error(refusal.value, words, datetime.now(UTC)))
+
+    def overflowed(self, wire: Wire) -> None:
+        """Close a client that reads too slowly; the others never wait for it."""
+        self.end(wire, Farewell.TOO_SLOW)
+
+    def lost(self, wire: Wire) -> None:
+        """Forget a client whose connection ended."""
+        self._take_off(wire)
+        if wire in self._wires:
+            self._wires.discard(wire)
+            self._buckets[wire.bucket].discard(wire)
+            self.disconnects += 1
+            session: Session = wire.session
+            self.by_label[session.label] -= 1
+
+    def _take_off(self, wire: Wire) -> bytes:
+        if wire.pen is not None:
+            wire.said = self.message_count(wire)
+        owed, empty = self.lanes.leave(wire)
+        if empty is not None:
+            self.sweep.forget(empty)
+        return owed
+
+    # Once a second.
+
+    def _tick_later(self) -> None:
+        self._ticking = self._loop.call_later(1.0, self._tick)
+
+    def _tick(self) -> None:
+        """Ping a share of the clients, end those that have not answered, forget silent cohorts."""
+        self._tick_later()
+        self._turn = (self._turn + 1) % ROUND_SECONDS
+        now = datetime.now(UTC)
+        for wire in tuple(self._buckets[self._turn]):
+            if wire.closing:
+                continue
+            wire.silent_rounds += 1
+            if wire.silent_rounds > _SILENT_ROUNDS_ALLOWED:
+                self.end(wire, Farewell.SILENT)
+            else:
+                session: Session = wire.session
+                wire.say(session.heartbeat(now) + PING)
+        self.sweep.forget_silent()
+
+    # Leaving.
+
+    async def leave(self, within: float) -> None:
+        """Tell every client to come back elsewhere and close it, in stages, all within *within* seconds."""
+        self.sweep.flush_all()
+        deadline = self._clock() + within
+        stages = [bucket for bucket in self._buckets if bucket]
+        for bucket in stages:
+            for wire in tuple(bucket):
+                self.end(wire, Farewell.LEAVING)
+            await asyncio.sleep(min(0.05, within / (2 * ROUND_SECONDS)))
+        while self._wires and self._clock() < deadline:
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 - an event would have to be kept for this moment only
+        for wire in tuple(self._wires):
+            wire.transport.abort()
+
+    def close(self) -> None:
+        """Stop every timer of the hub."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self.sweep.close()
+
+    # What it did.
+
+    def message_count(self, wire: Wire) -> int:
+        """Return how many bus messages a client has been given."""
+        return wire.said + (wire.pen.total - wire.counted_from if wire.pen is not None else 0)
+
+    def buffered(self) -> int:
+        """Return the bytes that wait for clients which read too slowly."""
+        return sum(
+            wire.backlog_bytes + wire.transport.get_write_buffer_size()
+            for wire in self._wires
+            if wire.lagging
+        )
+
+    def stats(self) -> HubStats:
+        """Return counts by label and the connections, for the statistics routes."""
+        return HubStats(
+            by_label={label: count for label, count in self.by_label.items() if count},
+            connects=self.connects,
+            disconnects=self.disconnects,
+            messages=self.sweep.delivered,
+            uptime=self._clock() - self._born,
+            connections=tuple(
+                ConnectionStats(
+                    wire.session.label,
+                    datetime.fromtimestamp(wire.connected_at, UTC),
+                    self.message_count(wire),
+                )
+                for wire in self._wires
+            ),
+        )
+
+
+_WORDS = {
+    Refusal.BINARY: "send text frames; binary frames are not read",
+    Refusal.NOT_UTF8: "a text frame must be UTF-8",
+    Refusal.TOO_LARGE: "the frame is larger than the gateway reads",
+    Refusal.PROTOCOL: "the WebSocket protocol was broken",
+}
