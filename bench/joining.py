@@ -29,7 +29,8 @@ class Wishes:
     Attributes:
         url: where they connect.
         subprotocol: what they offer, if anything.
-        send: frames to send after the upgrade; ``@TOPICS@`` stands for the client's topics, as a JSON list.
+        send: frames to send after the upgrade; ``@TOPICS@`` stands for the client's topics, as a JSON list,
+            ``@SUBS@`` for the same as lines of the NATS protocol.
         topic: a topic with ``{symbol}`` in it.
         tickers: how many tickers the publisher goes round.
         watch: how many of them one client wants; 0 is all of them, through a wildcard.
@@ -61,10 +62,14 @@ class Wishes:
         """All bytes that client *number* sends after the upgrade."""
         hears = self.hears(number)
         names = [symbol(n) for n in range(self.tickers) if hears(n)] if hears else ["*"]
-        topics = json.dumps([self.topic.replace("{symbol}", name) for name in names])
+        topics = [self.topic.replace("{symbol}", name) for name in names]
+        subs = "".join(f"SUB {topic} {sid}\r\n" for sid, topic in enumerate(topics, 1))
         opcode = handshake.BINARY if self.binary else handshake.TEXT
         return b"".join(
-            handshake.masked(opcode, text.replace("@TOPICS@", topics).encode()) for text in self.send
+            handshake.masked(
+                opcode, text.replace("@TOPICS@", json.dumps(topics)).replace("@SUBS@", subs).encode()
+            )
+            for text in self.send
         )
 
 
