@@ -1,0 +1,47 @@
+"""``baleen-bus``: bring the streams to their configuration, print the server's."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from baleen_bus.bootstrap import bootstrap as bring_up
+from baleen_bus.errors import BusError
+from baleen_bus.permissions import nats_config as config_text
+from baleen_bus.streams import GIB, StreamSettings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Baleen's bus: streams and server configuration.")
+
+
+@app.command()
+def bootstrap(
+    url: Annotated[str, typer.Option(envvar="BALEEN_NATS_URL")] = "nats://127.0.0.1:4222",
+    user: Annotated[str | None, typer.Option(envvar="BALEEN_NATS_USER")] = None,
+    password: Annotated[
+        str | None, typer.Option(envvar=["BALEEN_NATS_PASSWORD", "BOOTSTRAP_NATS_PASSWORD"], show_envvar=False)
+    ] = None,
+    replicas: Annotated[int, typer.Option(envvar="BALEEN_STREAM_REPLICAS", min=1, max=5)] = 1,
+    max_bytes: Annotated[int, typer.Option(envvar="BALEEN_STREAM_MAX_BYTES", min=1 << 20)] = 2 * GIB,
+    within: Annotated[float, typer.Option(help="Seconds to wait for the server.")] = 30.0,
+) -> None:
+    """Create or update every stream; running it again changes nothing."""
+    settings = StreamSettings(replicas=replicas, max_bytes=max_bytes)
+    try:
+        outcomes = asyncio.run(
+            bring_up(url=url, user=user, password=password, connect_within=within, settings=settings)
+        )
+    except BusError as error:
+        typer.echo(f"bootstrap failed: {error}", err=True)
+        raise typer.Exit(1) from error
+    for outcome in outcomes:
+        typer.echo(f"{outcome.stream} {outcome.change}")
+
+
+@app.command("nats-config")
+def nats_config() -> None:
+    """Print the nats-server configuration with Baleen's users and their permissions."""
+    typer.echo(config_text(), nl=False)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,248 @@
+"""One connection to the bus, with the profile every service uses."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import nats.errors
+import orjson
+from nats.js import JetStreamContext
+
+from baleen_bus.errors import AccessRefused, ApiRefused, ServerTooOld, Unreachable
+from baleen_bus.wire import WireClient
+
+log = logging.getLogger("baleen_bus")
+
+MIN_API_LEVEL = 1
+JETSTREAM_WITHIN = 30.0
+"""Seconds a connected server may take until JetStream answers."""
+
+PROFILE: dict[str, Any] = {
+    "max_reconnect_attempts": -1,  # by default the client closes for good after 60
+    "reconnect_time_wait": 0.5,
+    "connect_timeout": 2,
+    "ping_interval": 5,  # with one outstanding ping a half-open link is noticed after 10 s, by default after 6 min
+    "max_outstanding_pings": 1,
+    "drain_timeout": 5,
+    "pending_size": 1 << 20,  # 0 would remove the client's only back-pressure
+    "flush_timeout": 5,  # by default a forced flush waits for ever once its connection is gone
+}
+
+Callback = Callable[[], None]
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class BusStats:
+    """Counters since the connection was made; services export them."""
+
+    reconnects: int = 0
+    disconnects: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    denials: int = 0
+    handler_errors: int = 0
+
+
+class Bus:
+    """A connection that reconnects for ever; what was told to it is told by callbacks, in order of registration."""
+
+    def __init__(self, name: str, on_closed: Callback | None) -> None:
+        self.stats = BusStats()
+        self.nc = WireClient(self._handler_failed)
+        self.name = name
+        self._on_closed = on_closed
+        self._leaving = False
+        self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._reconnected: list[Callback] = []
+        self._disconnected: list[Callback] = []
+        self._denied: list[Callable[[str], None]] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server is connected now, as far as the client knows."""
+        return self.nc.is_connected
+
+    @property
+    def js(self) -> JetStreamContext:
+        """The client's JetStream context, for management."""
+        return self.nc.jetstream(timeout=5)
+
+    def on_reconnected(self, callback: Callback) -> Callback:
+        """Calls back after every reconnect, subscriptions already restored. Returns what cancels this."""
+        return _registered(self._reconnected, callback)
+
+    def on_disconnected(self, callback: Callback) -> Callback:
+        """Calls back when the connection is lost. Returns what cancels this."""
+        return _registered(self._disconnected, callback)
+
+    def on_denied(self, callback: Callable[[str], None]) -> Callback:
+        """Calls back with the server's (lower-cased) words when a permission is missing. Returns what cancels this."""
+        return _registered(self._denied, callback)
+
+    async def request_json(self, subject: str, body: Any = None, *, within: float = 2.0) -> dict[str, Any]:
+        """Asks a JSON service, such as the JetStream API.
+
+        Raises:
+            ApiRefused: the answer holds an ``error``.
+            Unreachable: no answer in time, or nobody listens there.
+        """
+        payload = b"" if body is None else orjson.dumps(body)
+        try:
+            reply = await self.nc.request(subject, payload, timeout=within)
+        except (nats.errors.Error, OSError) as error:
+            raise Unreachable(f"{subject}: no answer ({type(error).__name__})") from error
+        answer: dict[str, Any] = orjson.loads(reply.data)
+        if "error" in answer:
+            refusal = answer["error"]
+            raise ApiRefused(
+                subject,
+                refusal.get("code", 0),
+                refusal.get("err_code", 0),
+                refusal.get("description", ""),
+            )
+        return answer
+
+    async def _connect(self, url: str, user: str | None, password: str | None) -> None:
+        connecting = asyncio.create_task(
+            self.nc.connect(
+                url,
+                user=user,
+                password=password,
+                name=self.name,
+                inbox_prefix=f"_INBOX_{user}" if user else "_INBOX",
+                error_cb=self._error_cb,
+                closed_cb=self._closed_cb,
+                disconnected_cb=self._disconnected_cb,
+                reconnected_cb=self._reconnected_cb,
+                **PROFILE,
+            ),
+            name="bus-connect",
+        )
+        try:
+            await asyncio.wait({connecting, self._refused}, return_when=asyncio.FIRST_COMPLETED)
+            if self._refused.done():
+                raise AccessRefused(f"the NATS server refused user {user!r}: {self._refused.result()}")
+            await connecting
+        finally:
+            if not connecting.done():
+                connecting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await connecting
+
+    async def _check_level(self) -> None:
+        deadline = asyncio.get_running_loop().time() + JETSTREAM_WITHIN
+        while True:
+            try:
+                info = await self.request_json("$JS.API.INFO")
+                break
+            except (Unreachable, ApiRefused) as error:
+                if self.stats.denials:
+                    raise AccessRefused("this user may not ask $JS.API.INFO") from error
+                if asyncio.get_running_loop().time() > deadline:
+                    raise Unreachable("the NATS server answers, but JetStream does not; is it enabled?") from error
+                await asyncio.sleep(0.2)
+        level = info.get("api", {}).get("level", 0)
+        if level < MIN_API_LEVEL:
+            raise ServerTooOld(
+                f"JetStream API level {level} is below {MIN_API_LEVEL}: nats-server 2.11 or newer is needed"
+            )
+
+    async def _close(self) -> None:
+        self._leaving = True
+        self._refused.cancel()
+        try:
+            await asyncio.wait_for(self.nc.close(), 5)
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            log.debug("closing the bus: %s", type(error).__name__)  # a dead link makes close() raise; we are leaving
+
+    async def _error_cb(self, error: Exception) -> None:
+        """Counts and nothing else: an exception here would kill the client's read loop."""
+        try:
+            kind = type(error).__name__
+            self.stats.errors[kind] = self.stats.errors.get(kind, 0) + 1
+            words = str(error).lower()
+            if "permissions violation" in words:
+                self.stats.denials += 1
+                log.error("denied by the bus: %s", words)
+                for callback in tuple(self._denied):
+                    callback(words)
+            elif ("authorization violation" in words or "authentication" in words) and not self._refused.done():
+                self._refused.set_result(words)
+        except Exception:
+            log.exception("counting a bus error failed")
+
+    def _handler_failed(self, error: Exception) -> None:
+        self.stats.handler_errors += 1
+        log.error("a bus handler failed", exc_info=error)
+
+    async def _closed_cb(self) -> None:
+        if not self._leaving:
+            log.error("the bus connection closed for good")
+            if self._on_closed is not None:
+                self._on_closed()
+
+    async def _disconnected_cb(self) -> None:
+        self.nc.forget_unsent()
+        if self._leaving:
+            return
+        self.stats.disconnects += 1
+        log.warning("bus disconnected")
+        self._tell(self._disconnected)
+
+    async def _reconnected_cb(self) -> None:
+        self.stats.reconnects += 1
+        log.info("bus reconnected")
+        self._tell(self._reconnected)
+
+    def _tell(self, callbacks: list[Callback]) -> None:
+        for callback in tuple(callbacks):
+            try:
+                callback()
+            except Exception as error:  # noqa: BLE001 - one listener must not cost the others the news
+                self._handler_failed(error)
+
+
+@contextlib.asynccontextmanager
+async def open_bus(
+    *,
+    url: str,
+    user: str | None = None,
+    password: str | None = None,
+    name: str,
+    connect_within: float | None = None,
+    on_closed: Callback | None = None,
+) -> AsyncIterator[Bus]:
+    """Connects, and stays connected until the block is left.
+
+    Without ``connect_within`` (seconds) it waits for the server for ever, so that services may start in any order.
+    ``on_closed`` is called when the client gave up for good; the service should then end.
+
+    Raises:
+        Unreachable: not connected within ``connect_within``, or JetStream is not enabled.
+        AccessRefused: wrong user or password.
+        ServerTooOld: the JetStream API level is below 1.
+    """
+    bus = Bus(name, on_closed)
+    try:
+        try:
+            async with asyncio.timeout(connect_within):
+                await bus._connect(url, user, password)  # noqa: SLF001 - the two halves of one opening
+                await bus._check_level()  # noqa: SLF001
+        except TimeoutError as error:
+            raise Unreachable(f"no NATS server answered within {connect_within} s") from error
+        yield bus
+    finally:
+        await bus._close()  # noqa: SLF001
+
+
+def _registered(callbacks: list[_T], callback: _T) -> Callback:
+    callbacks.append(callback)
+
+    def cancel() -> None:
+        with contextlib.suppress(ValueError):
+            callbacks.remove(callback)
+
+    return cancel

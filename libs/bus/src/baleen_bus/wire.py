@@ -1,0 +1,67 @@
+"""The one seam over the NATS client's insides: raw blocks out, raw messages in.
+
+Public API would cost about 1 µs a header on each side, one task and queue a subscription (which also loses the order
+between subscriptions), and would send after a reconnect, ahead of older messages, what was written before it. Everything
+private that Baleen touches is in this module, and ``test_wire.py`` fails when the client changes it.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+Handler = Callable[[bytes, bytes, bytes | None], None]
+"""Called with subject, body and raw header block (None when there is none), on the loop, in order of arrival."""
+
+
+class WireClient(Client):
+    """A NATS client whose chosen subscriptions skip header parsing, queue and task."""
+
+    def __init__(self, on_handler_error: Callable[[Exception], None]) -> None:
+        super().__init__()
+        self._straight: dict[int, Handler] = {}
+        self._on_handler_error = on_handler_error
+
+    async def listen(self, subject: str, handler: Handler) -> Subscription:
+        """Subscribes ``handler`` directly: no queue, no task; order across subscriptions is that of the connection.
+
+        The handler must be short: nothing else is read meanwhile. Its exceptions are reported, never raised.
+        """
+        sid = self._sid + 1  # the next subscription's number; no await stands between here and its use
+        self._straight[sid] = handler
+        return await self.subscribe(subject, cb=_unreached)
+
+    async def unlisten(self, subscription: Subscription) -> None:
+        """Ends what ``listen`` began; harmless on a closed connection."""
+        self._straight.pop(subscription._id, None)  # noqa: SLF001 - the seam
+        if not self.is_closed and not self.is_draining:
+            await subscription.unsubscribe()
+
+    async def send_raw(self, block: bytes) -> None:
+        """Sends ready protocol commands; waits only when the client's buffer is full."""
+        await self._send_command(block)
+        queue = self._flush_queue
+        if queue is not None and queue.empty():
+            await self._flush_pending()
+
+    def forget_unsent(self) -> None:
+        """Drops what the client has not written yet, so that a new connection never starts with old commands."""
+        self._pending.clear()
+        self._pending_data_size = 0
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        handler = self._straight.get(sid)
+        if handler is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            handler(bytes(subject), data, headers)
+        except Exception as error:  # noqa: BLE001 - an escaping exception would end the client's read loop in silence
+            self._on_handler_error(error)
+
+
+async def _unreached(_message: Msg) -> None:
+    """Listening subscriptions are served by ``_process_msg``; the client insists on a callback."""
+    await asyncio.sleep(0)
