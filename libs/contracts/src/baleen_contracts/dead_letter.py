@@ -1,0 +1,38 @@
+"""An alert that a destination would not take. Pure."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from baleen_contracts.fields import Count, Id, Json, Label, Utc
+from baleen_contracts.message import Message, natural_key
+from baleen_contracts.tokens import name_token
+
+
+class DeadLetter(Message):
+    """An alert given up for one destination, whole, so that it can be sent again by hand."""
+
+    entity: ClassVar[str] = "dead_letter"
+    type: ClassVar[str] = "dead.v1.alert"
+
+    destination: Label
+    alert_id: Id
+    reason: Label
+    detail: Annotated[str, Field(max_length=2_000)] | None = None
+    status: Annotated[int, Field(ge=100, le=599)] | None = None
+    attempts: Count
+    replays: Annotated[
+        int, Field(ge=0, le=1_000_000, description="How often it was sent again by hand before")
+    ] = 0
+    first_attempt_at: Utc | None = None
+    alert: Json
+
+    @property
+    def subject(self) -> str:
+        """One subject per destination."""
+        return "dead.v1.alert." + name_token(self.destination)
+
+    @property
+    def identity(self) -> str:
+        """Destination, alert and replay: an alert dies once per attempt to deliver it."""
+        return natural_key(self.destination.lower(), self.alert_id, self.replays)

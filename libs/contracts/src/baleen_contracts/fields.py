@@ -1,0 +1,100 @@
+"""The kinds of value a message is made of: bounded numbers, UTC times, short texts. Pure.
+
+Bounds keep a mad number from the bus; they are far wider than any market. All are core-schema constraints,
+so that checking them costs no Python call.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, JsonValue
+from pydantic_core import core_schema
+
+MAX_COUNT: Final = 2**53
+"""The largest integer that every JSON reader holds exactly."""
+
+_MAX_AMOUNT: Final = 1e18
+
+
+class _Utc:
+    """A time in UTC; another zone is converted, a time without a zone is refused."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> core_schema.CoreSchema:
+        # The first branch never leaves Rust; only a time of another zone pays for the conversion.
+        aware = core_schema.datetime_schema(tz_constraint="aware")
+        return core_schema.union_schema(
+            [
+                core_schema.datetime_schema(tz_constraint=0),
+                core_schema.no_info_after_validator_function(_to_utc, aware),
+            ],
+            mode="left_to_right",
+            custom_error_type="utc_time",
+            custom_error_message="Input should be a time with a zone, such as 2026-04-27T14:31:02Z",
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, *_: Any) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time"}
+
+
+def _to_utc(time: datetime) -> datetime:
+    return time.astimezone(UTC)
+
+
+def known(values: type[StrEnum] | Iterable[str], description: str = "") -> Any:
+    """The field settings of an open string: any short text is valid, these values are known."""
+    extra: dict[str, JsonValue] = {"x-known-values": [str(value) for value in values]}
+    return Field(min_length=1, max_length=64, description=description or None, json_schema_extra=extra)
+
+
+Utc = Annotated[datetime, _Utc]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+SignedCount = Annotated[int, Field(ge=-MAX_COUNT, le=MAX_COUNT)]
+Price = Annotated[float, Field(ge=0, le=1e9, description="US dollars a share or contract unit")]
+Strike = Annotated[float, Field(gt=0, le=1e8, description="US dollars")]
+Premium = Annotated[float, Field(ge=0, le=_MAX_AMOUNT, description="US dollars")]
+SignedPremium = Annotated[
+    float, Field(ge=-_MAX_AMOUNT, le=_MAX_AMOUNT, description="US dollars, may be negative")
+]
+Number = Annotated[float, Field(ge=-_MAX_AMOUNT, le=_MAX_AMOUNT)]
+Exposure = Annotated[
+    float,
+    Field(
+        ge=-_MAX_AMOUNT,
+        le=_MAX_AMOUNT,
+        description="Dealer exposure, US dollars per 1 % move of the underlying",
+    ),
+]
+Ratio = Annotated[float, Field(ge=0, le=1e12)]
+Symbol = Annotated[str, Field(min_length=1, max_length=64, description="Ticker as upstream spells it")]
+OptionSymbolText = Annotated[str, Field(min_length=16, max_length=24, description="OCC option symbol")]
+Id = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$", description="Printable ASCII, no space")
+]
+Label = Annotated[str, Field(min_length=1, max_length=64)]
+Labels = Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=512)]
+Ids = Annotated[tuple[Id, ...], Field(max_length=10_000)]
+Text = Annotated[str, Field(max_length=10_000)]
+Json = dict[str, JsonValue]
+OptionType = Literal["call", "put"]
+"""Closed, since no third kind of option can appear."""
+
+
+class Side(StrEnum):
+    """Where a print stood against the quote; ``none`` for late, out-of-sequence and cross prints."""
+
+    ASK = "ask"
+    BID = "bid"
+    MID = "mid"
+    NONE = "none"
+
+
+class Sentiment(StrEnum):
+    """What the side of a print suggests: bought calls and sold puts are bullish, the reverse bearish."""
+
+    BULLISH = "bullish"
+    BEARISH = "bearish"
+    NEUTRAL = "neutral"
