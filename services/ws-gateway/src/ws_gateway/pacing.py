@@ -3,7 +3,7 @@
 A flush writes to many sockets, so its cost decides what share of a core the gateway spends; the pause between
 two flushes of the same client decides how late a frame may be. When all flushes together are cheap, frames
 leave almost at once; as they cost more, the pause grows, so that flushing keeps under about half a core, and
-the pause stops growing at `LONGEST`, where being late is worse than being busy.
+its growth stops about `LONGEST`, where being late is worse than being busy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def interval(round_cost: float) -> float:
     usual = max(_GENTLE_UP_TO, round_cost / _USUAL_SHARE)
     if usual <= LONGEST:
         return usual
-    return max(LONGEST, round_cost / _GREATEST_SHARE)
+    return min(max(LONGEST, round_cost / _GREATEST_SHARE), 2 * LONGEST)
 
 
 class Pace:
