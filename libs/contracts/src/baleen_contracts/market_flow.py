@@ -67,7 +67,7 @@ class NetFlow(Message):
 
 
 class IntervalFlow(Message):
-    """A ticker's option flow in a five-minute window, repeated while the window fills; the newest telling wins.
+    """A ticker's option flow in five minutes, told again while the window fills; the newest telling wins.
 
     ``cum_…`` count the session, the rest the window. Implied moves and volatilities are in basis points.
     """

@@ -280,11 +280,12 @@ class SessionEvent(PublishedMessage):
         return self
 
     @classmethod
-    def of(cls, session_id: str, data: SessionData, *, occurred_at: datetime, id: str | None = None) ->
-    Self:  # noqa: A002 - the field's name
+    def of(
+        cls, session_id: str, data: SessionData, *, occurred_at: datetime, event_id: str | None = None
+    ) -> Self:
         """Makes the event that carries these data."""
         body = data.model_dump(mode="json", exclude_unset=True)
-        return cls(session_id=session_id, event=data.event, data=body, occurred_at=occurred_at, id=id)
+        return cls(session_id=session_id, event=data.event, data=body, occurred_at=occurred_at, id=event_id)
 
     @property
     def subject(self) -> str:
