@@ -10,7 +10,9 @@ from baleen_bus.errors import BusError
 from baleen_bus.permissions import nats_config as config_text
 from baleen_bus.streams import GIB, StreamSettings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Baleen's bus: streams and server configuration.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Baleen's bus: streams and server configuration."
+)
 
 
 @app.command()
@@ -18,7 +20,8 @@ def bootstrap(
     url: Annotated[str, typer.Option(envvar="BALEEN_NATS_URL")] = "nats://127.0.0.1:4222",
     user: Annotated[str | None, typer.Option(envvar="BALEEN_NATS_USER")] = None,
     password: Annotated[
-        str | None, typer.Option(envvar=["BALEEN_NATS_PASSWORD", "BOOTSTRAP_NATS_PASSWORD"], show_envvar=False)
+        str | None,
+        typer.Option(envvar=["BALEEN_NATS_PASSWORD", "BOOTSTRAP_NATS_PASSWORD"], show_envvar=False),
     ] = None,
     replicas: Annotated[int, typer.Option(envvar="BALEEN_STREAM_REPLICAS", min=1, max=5)] = 1,
     max_bytes: Annotated[int, typer.Option(envvar="BALEEN_STREAM_MAX_BYTES", min=1 << 20)] = 2 * GIB,

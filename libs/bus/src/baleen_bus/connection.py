@@ -122,7 +122,7 @@ class Bus:
             name="bus-connect",
         )
         try:
-            await asyncio.wait({connecting, self._refused}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((connecting, self._refused), return_when=asyncio.FIRST_COMPLETED)
             if self._refused.done():
                 raise AccessRefused(f"the NATS server refused user {user!r}: {self._refused.result()}")
             await connecting
@@ -142,7 +142,9 @@ class Bus:
                 if self.stats.denials:
                     raise AccessRefused("this user may not ask $JS.API.INFO") from error
                 if asyncio.get_running_loop().time() > deadline:
-                    raise Unreachable("the NATS server answers, but JetStream does not; is it enabled?") from error
+                    raise Unreachable(
+                        "the NATS server answers, but JetStream does not; is it enabled?"
+                    ) from error
                 await asyncio.sleep(0.2)
         level = info.get("api", {}).get("level", 0)
         if level < MIN_API_LEVEL:
@@ -156,7 +158,9 @@ class Bus:
         try:
             await asyncio.wait_for(self.nc.close(), 5)
         except (nats.errors.Error, OSError, TimeoutError) as error:
-            log.debug("closing the bus: %s", type(error).__name__)  # a dead link makes close() raise; we are leaving
+            log.debug(
+                "closing the bus: %s", type(error).__name__
+            )  # a dead link makes close() raise; we are leaving
 
     async def _error_cb(self, error: Exception) -> None:
         """Counts and nothing else: an exception here would kill the client's read loop."""
@@ -169,7 +173,9 @@ class Bus:
                 log.error("denied by the bus: %s", words)
                 for callback in tuple(self._denied):
                     callback(words)
-            elif ("authorization violation" in words or "authentication" in words) and not self._refused.done():
+            elif (
+                "authorization violation" in words or "authentication" in words
+            ) and not self._refused.done():
                 self._refused.set_result(words)
         except Exception:
             log.exception("counting a bus error failed")

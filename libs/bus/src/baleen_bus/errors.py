@@ -1,14 +1,14 @@
 """What can go wrong on the bus, and what it means for the caller.
 
-    BusError
-    ├── Unreachable        retry   no server, no JetStream or no answer within the deadline
-    ├── OutboxFull         drop    the bounded outbox is full: count it, announce a gap
-    ├── PublishRefused     drop    this one message can never be stored; ``reason`` says why
-    ├── ApiRefused         judge   the server answered a JetStream request with an error; has its code
-    └── BusStopped         stop    nothing can go on without somebody's help
-        ├── AccessRefused          wrong user, password or missing permission
-        ├── ServerTooOld           the server's JetStream API level is below ours
-        └── BusClosed              the connection or the publisher is closed
+BusError
+├── Unreachable        retry   no server, no JetStream or no answer within the deadline
+├── OutboxFull         drop    the bounded outbox is full: count it, announce a gap
+├── PublishRefused     drop    this one message can never be stored; ``reason`` says why
+├── ApiRefused         judge   the server answered a JetStream request with an error; has its code
+└── BusStopped         stop    nothing can go on without somebody's help
+    ├── AccessRefused          wrong user, password or missing permission
+    ├── ServerTooOld           the server's JetStream API level is below ours
+    └── BusClosed              the connection or the publisher is closed
 """
 
 from enum import StrEnum

@@ -1,0 +1,250 @@
+"""Says messages on the bus: bounded, pipelined, deduped, sent until a stream has them."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Self, TypeVar
+
+from baleen_contracts.message import Message
+
+from baleen_bus.acks import Refusal, Stored, judge
+from baleen_bus.connection import Bus
+from baleen_bus.envelope import Envelopes
+from baleen_bus.errors import BusClosed, DropReason, OutboxFull, PublishRefused
+from baleen_bus.outbox import Entry, Outbox
+
+log = logging.getLogger("baleen_bus")
+
+BATCH: Final = 256
+"""Messages written before other tasks get their turn."""
+CHECK_EVERY: Final = 0.25
+HEADROOM: Final = 256
+"""Bytes of a command that are not payload, subtracted generously."""
+
+_T = TypeVar("_T")
+OnStored = Callable[[Stored], None]
+OnDropped = Callable[[PublishRefused], None]
+
+
+@dataclass(slots=True)
+class PublisherStats:
+    """Counters since the publisher was made; services export them. ``offered`` = stored + dropped + backlog."""
+
+    offered: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    full: int = 0
+    dropped: dict[DropReason, int] = field(default_factory=dict)
+    retries: int = 0
+    late_acks: int = 0
+    callback_errors: int = 0
+    last_refusal: str = ""
+
+
+class Publisher:
+    """Publishes contract messages of one source over one bus connection.
+
+    Messages are stored in the order of their offers. A message is sent again until its stream acked it, through any
+    number of server restarts; the stream's dedupe keeps it single for as long as its duplicate window lasts.
+    Use from one event loop only, as ``async with``; leaving gives up what has not been stored: ``drain`` first.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        source: str,
+        max_messages: int = 65_536,
+        max_bytes: int = 64 << 20,
+        in_flight: int = 4_096,
+        ack_within: float = 5.0,
+    ) -> None:
+        self.stats = PublisherStats()
+        self._bus = bus
+        self._envelopes = Envelopes(source)
+        self._outbox = Outbox(
+            max_messages=max_messages, max_bytes=max_bytes, in_flight=in_flight, ack_within=ack_within
+        )
+        self._inbox = bus.nc.new_inbox() + "."
+        self._number = 0
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._open = False
+        self._leave = contextlib.AsyncExitStack()
+
+    @property
+    def backlog(self) -> int:
+        """Messages taken and not yet known to be stored."""
+        return len(self._outbox)
+
+    @property
+    def backlog_bytes(self) -> int:
+        """The same in bytes."""
+        return self._outbox.size
+
+    @property
+    def resent(self) -> int:
+        """How often a message was sent again."""
+        return self._outbox.resent
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as opening:
+            subscription = await self._bus.nc.listen(f"{self._inbox}*", self._on_ack)
+            opening.push_async_callback(self._bus.nc.unlisten, subscription)
+            opening.callback(self._bus.on_disconnected(self._outbox.link_down))
+            opening.callback(self._bus.on_reconnected(self._on_link))
+            opening.callback(self._bus.on_denied(self._on_denied))
+            self._open = True
+            opening.callback(self._give_up)
+            if self._bus.connected:
+                self._on_link()
+            pump = asyncio.create_task(self._pump(), name="publisher-pump")
+            opening.push_async_callback(_ended, pump)
+            self._leave = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._leave.aclose()
+
+    def offer(
+        self, message: Message, on_stored: OnStored | None = None, on_dropped: OnDropped | None = None
+    ) -> None:
+        """Takes a message and returns at once; the callbacks say later what became of it.
+
+        Raises:
+            OutboxFull: the bus is slower than the source, or away, for longer than the outbox lasts.
+            PublishRefused: this message can never be stored.
+            BusClosed: the publisher is closed.
+        """
+        if not self._open:
+            raise BusClosed("the publisher is closed")
+        number = self._number = self._number + 1
+        frame = self._envelopes.frame(message, f"{self._inbox}{number}")
+        if len(frame.command) > self._bus.nc.max_payload - HEADROOM:  # the server would hang up on it
+            raise PublishRefused(DropReason.TOO_BIG, f"{len(frame.command)} bytes")
+        try:
+            self._outbox.offer(Entry(number, frame.subject, frame.command, on_stored, on_dropped))
+        except OutboxFull:
+            self.stats.full += 1
+            raise
+        self.stats.offered += 1
+        self._wake.set()
+
+    async def publish(self, message: Message) -> Stored:
+        """Offers and waits until the message is stored; without a deadline, so give one.
+
+        Raises:
+            OutboxFull, PublishRefused, BusClosed: as ``offer``; PublishRefused also if the stream will not have it.
+        """
+        stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+
+        def on_stored(ack: Stored) -> None:
+            if not stored.done():
+                stored.set_result(ack)
+
+        def on_dropped(refusal: PublishRefused) -> None:
+            if not stored.done():
+                stored.set_exception(refusal)
+
+        self.offer(message, on_stored, on_dropped)
+        return await stored
+
+    async def drain(self, within: float) -> int:
+        """Waits up to ``within`` seconds until everything is stored; returns the number of messages left."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while len(self._outbox):
+                    self._empty.clear()
+                    await self._empty.wait()
+        return len(self._outbox)
+
+    async def _pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_EVERY):
+                    await self._wake.wait()
+            self._wake.clear()
+            if self._outbox.check(loop.time()):
+                self.stats.retries += 1
+            while commands := self._outbox.take(loop.time(), BATCH):
+                await self._bus.nc.send_raw(b"".join(commands))
+                await asyncio.sleep(0)
+
+    def _on_link(self) -> None:
+        self._outbox.link_up()
+        self._wake.set()
+
+    def _on_ack(self, subject: bytes, body: bytes, headers: bytes | None) -> None:
+        number = int(subject[len(self._inbox) :])
+        answer = judge(body, headers)
+        if isinstance(answer, Refusal):
+            self._on_refusal(number, answer)
+            return
+        entry = self._outbox.settle(number)
+        if entry is None:
+            self.stats.late_acks += 1
+            return
+        stats = self.stats
+        stats.stored += 1
+        if answer.duplicate:
+            stats.duplicates += 1
+        if entry.on_stored is not None:
+            ack = answer if entry.attempts == 1 else Stored(answer.stream, answer.seq, duplicate=False)
+            self._call(entry.on_stored, ack)
+        self._settled()
+
+    def _on_refusal(self, number: int, refusal: Refusal) -> None:
+        self.stats.last_refusal = refusal.detail
+        if refusal.drop is None:
+            self.stats.retries += 1
+            self._outbox.retry(number, asyncio.get_running_loop().time())
+            return
+        self._drop(number, refusal.drop, refusal.detail)
+
+    def _on_denied(self, words: str) -> None:
+        """A denied publish has no ack, and retrying cannot help: its messages are dropped, not kept for ever."""
+        for number in self._outbox.matching(lambda entry: f'"{entry.subject.lower()}"' in words):
+            self._drop(number, DropReason.DENIED, words)
+
+    def _drop(self, number: int, reason: DropReason, detail: str) -> None:
+        entry = self._outbox.settle(number)
+        if entry is None:
+            return
+        refusal = self._refused(reason, detail)
+        log.error("message dropped subject=%s %s", entry.subject, refusal)
+        if entry.on_dropped is not None:
+            self._call(entry.on_dropped, refusal)
+        self._settled()
+
+    def _refused(self, reason: DropReason, detail: str) -> PublishRefused:
+        self.stats.dropped[reason] = self.stats.dropped.get(reason, 0) + 1
+        return PublishRefused(reason, detail)
+
+    def _settled(self) -> None:
+        if not len(self._outbox):
+            self._empty.set()
+        elif self._outbox.may_send:
+            self._wake.set()
+
+    def _call(self, callback: Callable[[_T], None], argument: _T) -> None:
+        try:
+            callback(argument)
+        except Exception:
+            self.stats.callback_errors += 1
+            log.exception("a publisher's callback failed")
+
+    def _give_up(self) -> None:
+        self._open = False
+        for entry in self._outbox.give_up():
+            refusal = self._refused(DropReason.CLOSED, "the publisher was closed before the stream had it")
+            if entry.on_dropped is not None:
+                self._call(entry.on_dropped, refusal)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
