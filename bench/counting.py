@@ -82,9 +82,10 @@ class Counter:
             stop = end - rest
             if self._all_alike(rows, stop):
                 self._count_rows(tally, rows, stop, now)
-                tally.tail = bytes(self.view[stop:end]) if rest else b""
+                stop = self._walk(tally, stop, end, now) if rest else end
+                tally.tail = bytes(self.view[stop:end]) if stop < end else b""
                 return
-        stop = self._walk(tally, end, now)
+        stop = self._walk(tally, 0, end, now)
         tally.tail = bytes(self.view[stop:end]) if stop < end else b""
 
     def _all_alike(self, rows: int, stop: int) -> bool:
@@ -108,11 +109,10 @@ class Counter:
         tally.events += rows
         tally.last = int(self.buffer[mark + SEQUENCE[0] : mark + SEQUENCE[1]])
 
-    def _walk(self, tally: Tally, end: int, now: int) -> int:
-        """Count frame by frame; returns where the first unfinished frame begins."""
+    def _walk(self, tally: Tally, at: int, end: int, now: int) -> int:
+        """Count frame by frame from *at*; returns where the first unfinished frame begins."""
         buffer = self.buffer
-        at = 0
-        oldest = True
+        oldest = at == 0
         while end - at >= 2:
             size = buffer[at + 1]
             head = 2

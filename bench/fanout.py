@@ -25,7 +25,7 @@ from typing import Any
 from bench.contenders import CONTENDERS, Contender
 from bench.processes import ROOT, Nats, Process, ProcessFailedError
 from bench.report import table
-from bench.shapes import SHAPES, Shape
+from bench.shapes import SHAPES, SMALL, Shape
 from bench.swarm import raise_file_limit
 
 _CONNECTS_PER_SECOND = 1500
@@ -197,7 +197,7 @@ def main() -> int:
     raise_file_limit()
     seconds, warm_up = (2.0, 1.0) if options.small else (options.seconds, options.warm_up)
     runs = []
-    for name in options.shape or SHAPES:
+    for name in options.shape or (SMALL if options.small else SHAPES):
         shape = SHAPES[name].small() if options.small else SHAPES[name]
         for contender in options.only or CONTENDERS:
             print(f"{shape.name}: {contender} …", file=sys.stderr, flush=True)

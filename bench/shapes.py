@@ -35,8 +35,11 @@ class Shape:
 
     def small(self) -> Shape:
         """The same shape, small enough to see in seconds that it works."""
-        return replace(self, clients=min(self.clients, 40), rate=min(self.rate, 50))
+        return replace(self, clients=min(self.clients, 40), rate=min(self.rate, 200))
 
+
+SMALL = ("5000x200", "watchlist", "idle10k")
+"""The shapes that a small run looks at: one of each kind."""
 
 SHAPES = {
     shape.name: shape
