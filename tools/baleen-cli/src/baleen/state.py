@@ -1,0 +1,67 @@
+"""What a run keeps on disk: the folder `.baleen`, its lock, and the passwords of the bus users."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from baleen.errors import AlreadyRunning, CannotRun
+
+NATS_CONFIG = Path("deploy/nats/nats-server.conf")
+
+
+def project_root(start: Path) -> Path:
+    """Return the checkout that holds *start*, else the one this package was installed from.
+
+    Raises:
+        CannotRun: neither is a checkout of Baleen.
+    """
+    for folder in (start, *start.parents, *Path(__file__).resolve().parents):
+        if (folder / NATS_CONFIG).is_file():
+            return folder
+    raise CannotRun(f"{NATS_CONFIG} is not here: run this inside a checkout of Baleen.")
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the variables of a `.env` file, taken literally; none if there is no such file."""
+    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
+
+
+@contextlib.contextmanager
+def state_folder(folder: Path) -> Iterator[Path]:
+    """Hold *folder* for one run; nobody else on the machine may read what is in it.
+
+    Raises:
+        AlreadyRunning: another run holds it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise AlreadyRunning(str(folder), lock.read().strip() or "unknown") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield folder
+
+
+def kept_secrets(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return one random secret per name, made on the first run and kept in a file only its owner can read."""
+    file = folder / "secrets.json"
+    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    for name in names:
+        # A letter first: nats-server reads a bare value that starts with a digit as a number.
+        kept.setdefault(name, "p" + secrets.token_hex(16))
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(kept, out, indent=1)
+    return {name: kept[name] for name in names}

@@ -1,0 +1,110 @@
+"""What runs, in which order, and who is told what."""
+
+import pytest
+from baleen.errors import CannotRun
+from baleen.greeting import greeting
+from baleen.plan import LIVE_URL, SECRET_NAMES, Plan, is_simulated, make_plan
+from baleen.ports import Ports, wanted_ports
+from baleen_contracts.catalogue import by_name
+
+SECRETS = {name: f"secret-of-{name}" for name in SECRET_NAMES}
+
+
+def planned(settings: dict[str, str], also_listen: tuple[int, ...] = ()) -> Plan:
+    return make_plan(
+        settings,
+        ports=Ports(),
+        secrets=SECRETS,
+        folder="/store",
+        nats_config="/nats.conf",
+        also_listen=also_listen,
+    )
+
+
+def environ_of(plan: Plan, name: str) -> dict[str, str]:
+    return dict(next(child.environ for child in plan.children if child.name == name))
+
+
+def test_without_a_token_the_simulator_is_named_as_upstream():
+    """Ingest never picks the simulator by itself: the plan says where upstream is and that data is simulated."""
+    plan = planned({"PATH": "/bin"})
+
+    assert plan.simulated
+    assert [child.name for child in plan.children] == [
+        "nats-server",
+        "uw-simulator",
+        "ws-gateway",
+        "alert-bridge",
+        "uw-ingest",
+    ]
+    told = environ_of(plan, "uw-ingest")
+    assert told["UW_INGEST_UPSTREAM_URL"] == "http://127.0.0.1:8010"
+    assert told["UW_INGEST_SOURCE"] == "uw-simulator"
+
+
+@pytest.mark.parametrize("name", ["UW_INGEST_TOKEN", "UW_API_TOKEN", "UW_KEY", "UNUSUAL_WHALES_API_KEY"])
+def test_a_token_makes_it_live_and_only_ingest_sees_it(name):
+    """With a token there is no simulator, and no other process gets to know the token."""
+    plan = planned({name: "the-real-token"})
+
+    assert not plan.simulated
+    assert environ_of(plan, "uw-ingest")["UW_INGEST_UPSTREAM_URL"] == LIVE_URL
+    assert [c.name for c in plan.children if "the-real-token" in c.environ.values()] == ["uw-ingest"]
+    assert "uw-simulator" not in [child.name for child in plan.children]
+
+
+def test_an_empty_token_is_no_token():
+    """A line `UW_API_TOKEN=` left in `.env` does not turn the simulator off."""
+    assert is_simulated({"UW_API_TOKEN": " "})
+
+
+def test_each_child_knows_its_own_password_and_no_other():
+    """Only the server, which checks them, knows every password of the bus."""
+    plan = planned({})
+    for child in plan.services:
+        known = {name for name, secret in SECRETS.items() if secret in child.environ.values()}
+        assert known <= {child.name}, child.name
+    assert set(SECRETS.values()) - set(plan.server.environ.values()) == {SECRETS["local-webhook"]}
+
+
+def test_settings_reach_the_service_whose_prefix_they_carry():
+    """A service refuses variables it does not know, so nobody is handed another one's."""
+    plan = planned({"WS_GATEWAY_MAX": "7", "BALEEN_LOG_LEVEL": "debug", "BALEEN_STRANGE": "x", "HOME": "/h"})
+
+    assert [c.name for c in plan.children if "WS_GATEWAY_MAX" in c.environ] == ["ws-gateway"]
+    assert {c.name for c in plan.services if c.environ.get("BALEEN_LOG_LEVEL") == "debug"} == {
+        child.name for child in plan.services
+    }
+    assert not [child for child in plan.children if "BALEEN_STRANGE" in child.environ]
+    assert all(child.environ["HOME"] == "/h" for child in plan.children)
+
+
+def test_the_gateway_serves_clients_with_fixed_ports():
+    """Ports that are free are listened on too, unless the person has chosen otherwise."""
+    assert environ_of(planned({}, (5000, 8765)), "ws-gateway")["WS_GATEWAY_ALSO_LISTEN"] == "5000,8765"
+    chosen = planned({"WS_GATEWAY_ALSO_LISTEN": "9999"}, (5000,))
+    assert environ_of(chosen, "ws-gateway")["WS_GATEWAY_ALSO_LISTEN"] == "9999"
+
+
+def test_a_port_that_is_no_port_is_refused_with_its_variable():
+    """The message names the variable and says what would be right."""
+    with pytest.raises(CannotRun, match="WS_GATEWAY_PORT is '80x'.*number from 1 to 65535"):
+        wanted_ports({"WS_GATEWAY_PORT": "80x"})
+    assert wanted_ports({"WS_GATEWAY_PORT": "8100"}).gateway == 8100
+
+
+def test_the_greeting_says_simulated_and_how_to_go_live():
+    """Nobody takes simulated data for real, and the way to real data is beside it."""
+    text = greeting(planned({}))
+    assert "SIMULATED" in text
+    assert "UW_API_TOKEN=" in text
+    assert "http://localhost:8000/" in text
+    assert by_name("flow_alert").pattern in text
+
+
+def test_the_greeting_of_live_data_says_live_and_holds_no_token():
+    """The upstream token is shown nowhere."""
+    text = greeting(planned({"UW_API_TOKEN": "the-real-token"}))
+    assert "LIVE" in text
+    assert "SIMULATED" not in text
+    assert "the-real-token" not in text

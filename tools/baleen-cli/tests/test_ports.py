@@ -1,0 +1,36 @@
+"""A busy port is named, with who wants it and what to do."""
+
+import socket
+from dataclasses import astuple, replace
+
+import pytest
+from baleen.errors import PortIsBusy
+from baleen.ports import free_ports, is_free, require_free
+
+
+def test_a_busy_port_says_which_who_and_what_to_do():
+    """The message holds the port, the process that wants it, and two ways out."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        with pytest.raises(PortIsBusy) as raised:
+            require_free(replace(free_ports(), gateway=port), simulator=True)
+
+    assert raised.value.port == port
+    for word in (str(port), "ws-gateway", "WS_GATEWAY_PORT=", "--free-ports", "Stop that program"):
+        assert word in str(raised.value)
+
+
+def test_the_simulators_port_does_not_matter_when_it_is_not_started():
+    """With live data nothing of ours listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        ports = replace(free_ports(), simulator=held.getsockname()[1])
+        require_free(ports, simulator=False)
+        with pytest.raises(PortIsBusy, match="uw-simulator"):
+            require_free(ports, simulator=True)
+
+
+def test_free_ports_are_free_and_different():
+    """Two listeners never get the same port."""
+    ports = astuple(free_ports())
+    assert len(set(ports)) == len(ports)
+    assert all(is_free(port) for port in ports)
