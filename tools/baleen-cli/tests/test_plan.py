@@ -1,6 +1,7 @@
 """What runs, in which order, and who is told what."""
 
 import pytest
+
 from baleen.errors import CannotRun
 from baleen.greeting import greeting
 from baleen.plan import LIVE_URL, SECRET_NAMES, Plan, is_simulated, make_plan
@@ -11,6 +12,7 @@ SECRETS = {name: f"secret-of-{name}" for name in SECRET_NAMES}
 
 
 def planned(settings: dict[str, str], also_listen: tuple[int, ...] = ()) -> Plan:
+    """Return the plan for these settings on the usual ports."""
     return make_plan(
         settings,
         ports=Ports(),
@@ -22,11 +24,12 @@ def planned(settings: dict[str, str], also_listen: tuple[int, ...] = ()) -> Plan
 
 
 def environ_of(plan: Plan, name: str) -> dict[str, str]:
+    """Return what the child *name* is told."""
     return dict(next(child.environ for child in plan.children if child.name == name))
 
 
 def test_without_a_token_the_simulator_is_named_as_upstream():
-    """Ingest never picks the simulator by itself: the plan says where upstream is and that data is simulated."""
+    """Ingest never picks the simulator by itself: the plan says where upstream is, and that it is simulated."""
     plan = planned({"PATH": "/bin"})
 
     assert plan.simulated
@@ -88,7 +91,7 @@ def test_the_gateway_serves_clients_with_fixed_ports():
 
 def test_a_port_that_is_no_port_is_refused_with_its_variable():
     """The message names the variable and says what would be right."""
-    with pytest.raises(CannotRun, match="WS_GATEWAY_PORT is '80x'.*number from 1 to 65535"):
+    with pytest.raises(CannotRun, match=r"WS_GATEWAY_PORT is '80x'.*number from 1 to 65535"):
         wanted_ports({"WS_GATEWAY_PORT": "80x"})
     assert wanted_ports({"WS_GATEWAY_PORT": "8100"}).gateway == 8100
 

@@ -4,6 +4,7 @@ import socket
 from dataclasses import astuple, replace
 
 import pytest
+
 from baleen.errors import PortIsBusy
 from baleen.ports import free_ports, is_free, require_free
 

@@ -3,6 +3,7 @@
 import stat
 
 import pytest
+
 from baleen.errors import AlreadyRunning
 from baleen.state import kept_secrets, read_dotenv, state_folder
 
@@ -18,9 +19,12 @@ def test_secrets_are_made_once_kept_and_readable_by_the_owner_only(tmp_path):
 
 def test_a_folder_serves_one_run_at_a_time(tmp_path):
     """Two servers on one store would ruin it; the message says how to run two all the same."""
-    with state_folder(tmp_path / "state"):
-        with pytest.raises(AlreadyRunning, match="--state"), state_folder(tmp_path / "state"):
-            pass
+    with (
+        state_folder(tmp_path / "state"),
+        pytest.raises(AlreadyRunning, match="--state"),
+        state_folder(tmp_path / "state"),
+    ):
+        pass
     with state_folder(tmp_path / "state"):
         pass
 
