@@ -22,6 +22,7 @@ from ws_gateway.event import Event
 from ws_gateway.frames import PING, text_frame
 from ws_gateway.lanes import Lanes
 from ws_gateway.sweep import Sweep
+from ws_gateway.topics import overlap
 from ws_gateway.transport import Wire
 
 log = structlog.get_logger(__name__)
@@ -138,6 +139,24 @@ class Hub:
         frame = frames[name] = None if text is None else text_frame(text)
         return frame
 
+    def announce(self, dialect: Dialect, topic: str, frame_for: Callable[[str], bytes]) -> None:
+        """Give one frame to every lane of *dialect* whose topics overlap *topic*, in order with messages.
+
+        Args:
+            dialect: who is told.
+            topic: what it is about.
+            frame_for: makes the frame for one topic of a lane.
+        """
+        for lane in self.lanes.speaking(dialect.name):
+            for wished in lane.topics:
+                if not overlap(wished, topic):
+                    continue
+                frame = frame_for(wished)
+                for pen in lane.pens:
+                    pen.pending.append(frame)
+                    if not pen.cohort.dirty:
+                        self.sweep.mark(pen.cohort)
+
     # Clients come and go.
 
     def admit(self, wire: Wire, topics: Iterable[str], first: bytes) -> None:
@@ -178,7 +197,11 @@ class Hub:
     def heard(self, wire: Wire, text: str) -> None:
         """Pass on what a client said."""
         session: Session = wire.session
-        session.heard(wire, text)
+        try:
+            session.heard(wire, text)
+        except Exception:
+            log.exception("a client's text could not be answered", dialect=session.dialect.name)
+            wire.say(self.refused(wire, Refusal.BAD_REQUEST))
 
     def refused(self, wire: Wire, refusal: Refusal, message: str = "") -> bytes:
         """Count what cannot be obeyed and return the frame that tells the client."""
@@ -200,6 +223,8 @@ class Hub:
             self.disconnects += 1
             session: Session = wire.session
             self.by_label[session.label] -= 1
+            if not self.by_label[session.label]:
+                del self.by_label[session.label]
 
     def _take_off(self, wire: Wire) -> bytes:
         if wire.pen is not None:
@@ -241,8 +266,8 @@ class Hub:
             for wire in tuple(bucket):
                 self.end(wire, Farewell.LEAVING)
             await asyncio.sleep(min(0.05, within / (2 * ROUND_SECONDS)))
-        while self._wires and self._clock() < deadline:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - an event would have to be kept for this moment only
+        while self._wires and self._clock() < deadline:  # noqa: ASYNC110 - an event for this alone costs more
+            await asyncio.sleep(0.01)
         for wire in tuple(self._wires):
             wire.transport.abort()
 
@@ -269,7 +294,7 @@ class Hub:
     def stats(self) -> HubStats:
         """Return counts by label and the connections, for the statistics routes."""
         return HubStats(
-            by_label={label: count for label, count in self.by_label.items() if count},
+            by_label=dict(self.by_label),
             connects=self.connects,
             disconnects=self.disconnects,
             messages=self.sweep.delivered,
@@ -290,4 +315,5 @@ _WORDS = {
     Refusal.NOT_UTF8: "a text frame must be UTF-8",
     Refusal.TOO_LARGE: "the frame is larger than the gateway reads",
     Refusal.PROTOCOL: "the WebSocket protocol was broken",
+    Refusal.BAD_REQUEST: "the request cannot be obeyed",
 }

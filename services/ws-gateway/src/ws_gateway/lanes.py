@@ -173,6 +173,10 @@ class Lanes:
             routes = self._routes[subject] = self._find_routes(subject)
         return routes
 
+    def speaking(self, dialect: str) -> list[Lane]:
+        """Return the lanes of the dialect of that name."""
+        return [lane for lane in self._lanes.values() if lane.dialect.name == dialect]
+
     def join(self, seat: Seat, dialect: Dialect, topics: frozenset[str]) -> None:
         """Seat a client where it gets every later frame of *topics* exactly once."""
         key = (dialect.name, topics)

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from fastapi import WebSocket
 
 from ws_gateway.dialects import Dialect
+from ws_gateway.errors import Farewell
+from ws_gateway.event import Event
+from ws_gateway.frames import text_frame
+from ws_gateway.transport import Wire
+
+if TYPE_CHECKING:
+    from ws_gateway.gateway import Gateway
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,58 @@ class Opening:
     snapshot: Last | Newest | Nothing = Nothing()
 
 
+class Plain:
+    """The conversation of a client that is told its opening's topics as long as it stays."""
+
+    __slots__ = ("dialect", "label")
+
+    def __init__(self, dialect: Dialect, label: str) -> None:
+        self.dialect = dialect
+        self.label = label
+
+    def heard(self, wire: Wire, text: str) -> None:
+        """Answer as the dialect does."""
+        for reply in self.dialect.hear(text, datetime.now(UTC)):
+            wire.say(text_frame(reply))
+
+    def heartbeat(self, now: datetime) -> bytes:  # noqa: ARG002 - seeds know no heartbeat but the ping
+        """Return nothing: the ping is enough."""
+        return b""
+
+    def farewell(self, reason: Farewell, now: datetime) -> tuple[int, str, bytes]:
+        """Return code, reason and an error frame, since not every client shows close codes."""
+        code, words = _FAREWELLS[reason]
+        return code, words, text_frame(self.dialect.error(reason.value, words, now))
+
+
+_FAREWELLS = {
+    Farewell.TOO_SLOW: (1013, "you read too slowly; try again later"),
+    Farewell.BUSY: (1013, "the gateway is full; try again later"),
+    Farewell.LEAVING: (1012, "the gateway restarts; come back"),
+    Farewell.SILENT: (1011, "no answer to our pings"),
+    Farewell.ORIGIN: (1008, "this origin is not allowed"),
+}
+
+
 async def serve(websocket: WebSocket, opening: Opening) -> None:
     """Accept *websocket* and hand it to the hub; returns at once, the connection lives on in the hub."""
-    await websocket.app.state.gateway.open(websocket, opening)
+    gateway: Gateway = websocket.app.state.gateway
+    session = Plain(opening.dialect, opening.label)
+    wire = await gateway.take_in(websocket, session)
+    if wire is None:
+        return
+    hub = gateway.hub
+    shown = [hub.frame(opening.dialect, event) for event in _past(gateway, opening)]
+    first = [*map(text_frame, opening.greeting), *(frame for frame in shown if frame is not None)]
+    hub.admit(wire, opening.topics, b"".join(first))
+    wire.replay_early()
+
+
+def _past(gateway: Gateway, opening: Opening) -> list[Event]:
+    match opening.snapshot:
+        case Last():
+            return gateway.memory.last(opening.topics)
+        case Newest(count):
+            return gateway.memory.newest(opening.topics, count)
+        case Nothing():
+            return []

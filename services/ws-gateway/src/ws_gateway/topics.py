@@ -42,6 +42,17 @@ def matches(topic: str, subject: str) -> bool:
     return len(tokens) == len(wanted)
 
 
+def overlap(topic: str, other: str) -> bool:
+    """Return whether some subject is meant by both *topic* and *other*."""
+    left, right = topic.split("."), other.split(".")
+    for one, two in zip(left, right, strict=False):
+        if REST in (one, two):
+            return True
+        if one != two and ONE not in (one, two):
+            return False
+    return len(left) == len(right)
+
+
 class TopicTree(Generic[T]):
     """Who wants what: finds the values of all matching topics in steps that do not grow with their number."""
 

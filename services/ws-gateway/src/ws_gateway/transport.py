@@ -58,9 +58,9 @@ class Wire(asyncio.Protocol):
     """One client's connection after it was accepted."""
 
     __slots__ = (
-        "_closer", "_conn", "_connections", "_parts", "backlog", "backlog_bytes", "bucket", "closing",
-        "connected_at", "counted_from", "keeper", "lagging", "pen", "said", "session", "silent_rounds",
-        "transport", "write",
+        "_closer", "_conn", "_connections", "_early", "_parts", "backlog", "backlog_bytes", "bucket",
+        "closing", "connected_at", "counted_from", "keeper", "lagging", "pen", "said", "session",
+        "silent_rounds", "transport", "write",
     )  # fmt: skip
 
     def __init__(self, keeper: Keeper, session: Any) -> None:
@@ -70,6 +70,7 @@ class Wire(asyncio.Protocol):
         self.write: Callable[[bytes], object]
         self._conn: ServerProtocol
         self._connections: set[Any]
+        self._early: list[str] | None = None
         self._closer: asyncio.TimerHandle | None = None
         self._parts: list[bytes] | None = None
         self.backlog: list[bytes] = []
@@ -83,8 +84,11 @@ class Wire(asyncio.Protocol):
         self.counted_from = 0
         self.silent_rounds = 0
 
-    def adopt(self, transport: asyncio.Transport, conn: ServerProtocol, connections: set[Any]) -> None:
+    def adopt(
+        self, transport: asyncio.Transport, conn: ServerProtocol, connections: set[Any], early: list[str]
+    ) -> None:
         """Take over an accepted connection; any byte that stays unsent is then known at once."""
+        self._early = early
         self.transport, self.write = transport, transport.write
         self._conn, self._connections = conn, connections
         connections.add(self)
@@ -153,6 +157,12 @@ class Wire(asyncio.Protocol):
         self._closer = asyncio.get_running_loop().call_later(_CLOSE_WITHIN, self.transport.abort)
 
     # What the client says.
+
+    def replay_early(self) -> None:
+        """Hear what the client said before it was taken in."""
+        early, self._early = self._early, None
+        for text in early or ():
+            self.keeper.heard(self, text)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came from the client."""
@@ -232,23 +242,22 @@ class HandOver(WebSocketsSansIOProtocol):
             extensions = cast("dict[str, Any]", self.scope["extensions"])
             extensions[_EXTENSION] = self._give_to
 
-    def _give_to(self, wire: Wire) -> list[str]:
-        """Make *wire* the owner of this connection; return the texts that came before."""
+    def _give_to(self, wire: Wire) -> None:
+        """Make *wire* the owner of this connection."""
         transport, self.transport = self.transport, _Gone()
         self.stop_keepalive()
         self.connections.discard(self)
         if self.disconnected or transport.is_closing():
             raise ConnectionResetError
         self.disconnected = True  # what the application sends from now on has nowhere to go
-        wire.adopt(transport, self.conn, self.connections)
-        if self.read_paused:
-            transport.resume_reading()
         early: list[str] = []
         while not self.queue.empty():
             message = self.queue.get_nowait()
             if message["type"] == "websocket.receive":
                 early.append(message.get("text") or "")
-        return early
+        wire.adopt(transport, self.conn, self.connections, early)
+        if self.read_paused:
+            transport.resume_reading()
 
 
 class _Gone(asyncio.Transport):
@@ -262,11 +271,8 @@ class _Gone(asyncio.Transport):
         return True
 
 
-def take_over(websocket: WebSocket, wire: Wire) -> list[str]:
+def take_over(websocket: WebSocket, wire: Wire) -> None:
     """Move an accepted connection from the server to *wire*.
-
-    Returns:
-        texts that the client sent before.
 
     Raises:
         ConnectionResetError: the client has already left.
@@ -275,4 +281,4 @@ def take_over(websocket: WebSocket, wire: Wire) -> list[str]:
     give = websocket.scope.get("extensions", {}).get(_EXTENSION)
     if give is None:
         raise Misused("uvicorn must run with ws=ws_gateway.transport.HandOver")
-    return list(give(wire))
+    give(wire)

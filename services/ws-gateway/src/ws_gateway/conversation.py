@@ -1,0 +1,124 @@
+"""A conversation in the native protocol: what a client asks for is done here, what is said is the dialect's."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from fastapi import WebSocket
+
+from ws_gateway.dialects.native import (
+    MAX_TOPICS,
+    SUBPROTOCOL,
+    Native,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+    Wrong,
+    read,
+)
+from ws_gateway.errors import Farewell, Refusal
+from ws_gateway.event import Event
+from ws_gateway.frames import text_frame
+from ws_gateway.transport import Wire
+
+if TYPE_CHECKING:
+    from ws_gateway.gateway import Gateway
+
+NEWEST_SHOWN = 50
+"""Messages of a snapshot where not the last per subject counts but the sequence."""
+_SNAPSHOT = "native snapshot"
+_COME_BACK_WITHIN_MS = 3_000
+
+
+class Conversation:
+    """One native client and its topics."""
+
+    __slots__ = ("_gateway", "topics")
+
+    dialect: ClassVar[Native] = Native()
+    label: ClassVar[str] = "native"
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.topics: frozenset[str] = frozenset()
+
+    def heard(self, wire: Wire, text: str) -> None:
+        """Obey or refuse a request."""
+        match read(text):
+            case Subscribe() as request:
+                self._subscribe(wire, request)
+            case Unsubscribe() as request:
+                self.topics -= frozenset(request.topics)
+                answer = text_frame(self.dialect.unsubscribed(request))
+                self._gateway.hub.move(wire, self.topics, answer)
+            case Ping(number):
+                wire.say(text_frame(self.dialect.pong(number, datetime.now(UTC))))
+            case Wrong() as wrong:
+                self._refuse(wire, wrong)
+
+    def _subscribe(self, wire: Wire, request: Subscribe) -> None:
+        topics = self.topics | frozenset(request.topics)
+        if len(topics) > MAX_TOPICS:
+            words = f"a client has at most {MAX_TOPICS} topics"
+            self._refuse(wire, Wrong(Refusal.TOO_MANY, words, request.id))
+            return
+        self.topics = topics
+        answer = [text_frame(self.dialect.subscribed(request, self._gateway.positions_of(request.topics)))]
+        if request.snapshot:
+            items = self._snapshot(self._gateway.memory.present(request.topics, NEWEST_SHOWN))
+            answer += items
+            answer.append(text_frame(self.dialect.snapshot_end(request, len(items))))
+        self._gateway.hub.move(wire, topics, b"".join(answer))
+
+    def _snapshot(self, events: Iterable[Event]) -> list[bytes]:
+        frames = []
+        for event in events:
+            if self._gateway.hub.frame(self.dialect, event) is None:
+                continue
+            frame = event.frames.get(_SNAPSHOT)
+            if frame is None:
+                frame = event.frames[_SNAPSHOT] = text_frame(self.dialect.snapshot_item(event))
+            frames.append(frame)
+        return frames
+
+    def _refuse(self, wire: Wire, wrong: Wrong) -> None:
+        self._gateway.hub.refusals[wrong.refusal] += 1
+        wire.say(text_frame(self.dialect.wrong(wrong)))
+
+    def heartbeat(self, now: datetime) -> bytes:
+        """Return the frame that shows an idle client that we live."""
+        return text_frame(self.dialect.heartbeat(now))
+
+    def farewell(self, reason: Farewell, now: datetime) -> tuple[int, str, bytes]:
+        """Return code, reason and last frames; who may come back is told when, spread over a while."""
+        code, words = _FAREWELLS[reason]
+        wait = random.randrange(_COME_BACK_WITHIN_MS)  # noqa: S311 - spreads load, guards nothing
+        last = text_frame(self.dialect.error(reason.value, words, now))
+        if reason is Farewell.LEAVING:
+            last = text_frame(self.dialect.drain(wait))
+        return code, f"{words}; retry_in_ms={wait}" if 4100 <= code < 4200 else words, last  # noqa: PLR2004
+
+
+_FAREWELLS = {
+    Farewell.TOO_SLOW: (4100, "you read too slowly"),
+    Farewell.BUSY: (4101, "the gateway is full"),
+    Farewell.LEAVING: (4102, "the gateway restarts"),
+    Farewell.SILENT: (4001, "no answer to our pings"),
+    Farewell.ORIGIN: (4403, "this origin is not allowed"),
+}
+
+
+async def converse(websocket: WebSocket) -> None:
+    """Accept *websocket*, greet it and hand it to the hub."""
+    gateway: Gateway = websocket.app.state.gateway
+    conversation = Conversation(gateway)
+    offered = websocket.scope.get("subprotocols", [])
+    wire = await gateway.take_in(websocket, conversation, SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    if wire is None:
+        return
+    welcome = conversation.dialect.welcome(datetime.now(UTC), simulated=gateway.simulated)
+    gateway.hub.admit(wire, (), text_frame(welcome))
+    wire.replay_early()

@@ -1,0 +1,105 @@
+"""The gateway: hub, memory and manners together, as the routes see them in `app.state.gateway`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from fastapi import WebSocket
+
+from baleen_contracts.catalogue import by_name
+from ws_gateway.errors import Farewell, Refusal
+from ws_gateway.event import Event
+from ws_gateway.hub import Hub, Session
+from ws_gateway.memory import Memory
+from ws_gateway.origins import allowed
+from ws_gateway.settings import Settings
+from ws_gateway.topics import overlap
+from ws_gateway.transport import Wire, take_over
+
+log = structlog.get_logger(__name__)
+
+_SIMULATOR = "uw-simulator"
+_SIMULATED_FOR = 60.0
+
+
+class Gateway:
+    """What the service knows and can do."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Make a gateway in the running event loop; it is fed by `ws_gateway.listen`."""
+        self.settings = settings
+        self.hub = Hub(client_limit=settings.client_buffer_bytes)
+        self.memory = Memory(settings.newest_kept)
+        self.leaving = False
+        self.forgeries = 0
+        self.positions: dict[str, str] = {}
+        self.patterns: dict[str, tuple[str, ...]] = {}
+        self._simulated_until = 0.0
+
+    def take(self, event: Event) -> None:
+        """Remember a message of the bus and give it to everyone who wants it."""
+        self.positions[event.stream] = event.at
+        if event.source == _SIMULATOR:
+            self._simulated_until = time.monotonic() + _SIMULATED_FOR
+        self.memory.keep(event)
+        self.hub.publish(event)
+
+    async def take_in(
+        self, websocket: WebSocket, session: Session, subprotocol: str | None = None
+    ) -> Wire | None:
+        """Accept a client, or accept and close it with the reason, which is the only way it can see one.
+
+        Returns:
+            its wire, to be admitted to the hub in the same turn; None if it is already being closed.
+        """
+        await websocket.accept(subprotocol=subprotocol)
+        wire = Wire(self.hub, session)
+        try:
+            take_over(websocket, wire)
+        except ConnectionResetError:
+            return None
+        reason = self._objection(websocket)
+        if reason is not None:
+            self.hub.end(wire, reason)
+            return None
+        return wire
+
+    def _objection(self, websocket: WebSocket) -> Farewell | None:
+        headers = websocket.headers
+        if self.leaving:
+            return Farewell.LEAVING
+        if not allowed(headers.get("origin"), headers.get("host"), self.settings.origins):
+            return Farewell.ORIGIN
+        return Farewell.BUSY if len(self.hub) >= self.settings.max_connections else None
+
+    def newest(self, pattern: str, count: int) -> list[Event]:
+        """Return the newest *count* remembered messages that *pattern* means, oldest first."""
+        return self.memory.newest((pattern,), count)
+
+    def last(self, pattern: str) -> list[Event]:
+        """Return the last message of every subject that *pattern* means."""
+        return self.memory.last((pattern,))
+
+    def feed_statuses(self) -> dict[str, dict[str, Any]]:
+        """Return the newest status of every feed, by its name."""
+        statuses = self.memory.last((by_name("feed_status").pattern,))
+        return {event.subject.rpartition(".")[2]: event.data for event in statuses}
+
+    @property
+    def simulated(self) -> bool:
+        """Whether upstream data of the last minute came from the simulator."""
+        return time.monotonic() < self._simulated_until
+
+    def positions_of(self, topics: tuple[str, ...]) -> list[str]:
+        """Return the newest position of every stream that holds messages of *topics*."""
+        return [
+            at
+            for stream, at in sorted(self.positions.items())
+            if any(overlap(topic, pattern) for topic in topics for pattern in self.patterns.get(stream, ()))
+        ]
+
+    def refuse(self, wire: Wire, refusal: Refusal, message: str) -> None:
+        """Tell a client, in its dialect, why it is not obeyed."""
+        wire.say(self.hub.refused(wire, refusal, message))

@@ -1,0 +1,66 @@
+"""The settings of ws-gateway: variables that start with ``WS_GATEWAY_``."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import ClassVar
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from baleen_runtime.settings import ServiceSettings, settings_for
+
+_LOCAL_PORTS = (3000, 5173, 8000, 8501)
+
+
+def _local_origins() -> tuple[str, ...]:
+    return tuple(f"http://{host}:{port}" for port in _LOCAL_PORTS for host in ("localhost", "127.0.0.1"))
+
+
+class Settings(ServiceSettings):
+    """What the operator decides about the gateway."""
+
+    model_config: ClassVar[SettingsConfigDict] = settings_for("WS_GATEWAY_")
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    also_listen: tuple[int, ...] = Field(
+        default=(), description="More ports, for clients with fixed ones, such as 5000,8765."
+    )
+    auth_none_anywhere: bool = Field(
+        default=False, description="Serve without authentication on addresses other than loopback."
+    )
+    nats_user: str | None = Field(default=None, description="User of the bus.")
+    nats_password: SecretStr | None = Field(default=None, description="Password of the bus.")
+    origins: tuple[str, ...] = Field(
+        default_factory=_local_origins,
+        description="Web origins whose pages may connect, beside the gateway's own; * for any.",
+    )
+    max_connections: int = Field(
+        default=12_000, ge=1, description="Clients at a time; more are told to wait."
+    )
+    max_frame_bytes: int = Field(default=65_536, ge=1_024, description="Largest frame a client may send.")
+    client_buffer_bytes: int = Field(
+        default=1_048_576, ge=65_536, description="Bytes that may wait for a slow client before it is closed."
+    )
+    newest_kept: int = Field(default=200, ge=50, description="Messages remembered per kind, for snapshots.")
+    drain_seconds: float = Field(default=4.0, gt=0, le=60, description="Time to say goodbye to all clients.")
+
+    @model_validator(mode="after")
+    def _is_said_twice(self) -> Settings:
+        if not self.auth_none_anywhere and not _is_loopback(self.host):
+            msg = (
+                f"WS_GATEWAY_HOST={self.host} is reachable from other machines, without authentication: listen "
+                "on 127.0.0.1, or say WS_GATEWAY_AUTH_NONE_ANYWHERE=true where a network you trust guards it"
+            )
+            raise ValueError(msg)
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
