@@ -30,7 +30,11 @@ def signal(sequence: int, *, tickers: int, size: int) -> Signal:
     note = stamp(sequence, time.monotonic_ns())
     body: Json = {"action": "buy", "confidence": 0.87, "note": note, "text": "x" * (size - _UNPADDED)}
     return Signal(
-        occurred_at=now, id=f"bench-{sequence:010d}", symbol=symbol(sequence % tickers), signal=body
+        occurred_at=now,
+        received_at=now,
+        id=f"bench-{sequence:010d}",
+        symbol=symbol(sequence % tickers),
+        signal=body,
     )
 
 
