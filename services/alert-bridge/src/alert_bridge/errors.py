@@ -1,0 +1,106 @@
+"""What can keep an alert from the bus, and what the sender should do.
+
+AlertBridgeError
+├── SourcesUnreadable  stop: the file of sources is wrong; the message names it and the cure
+├── BusAway            retry: the alert could not be stored in time
+└── Refused            drop: this request is never accepted; ``outcome`` says why
+    ├── Unreadable     the body cannot be read at all
+    ├── Invalid        fields are wrong; ``problems`` names each
+    ├── Empty          a message that says nothing
+    ├── TooLarge       the body is over the limit
+    ├── NotAllowed     no credential, a wrong one, or one for somebody else
+    └── UnknownWebhook no webhook has this id and token
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from baleen_runtime.errors import BaleenRuntimeError
+
+
+class Outcome(StrEnum):
+    """How a request ended; a closed list, and a metric label."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    UNAVAILABLE = "unavailable"
+    UNREADABLE = "unreadable"
+    INVALID = "invalid"
+    EMPTY = "empty"
+    TOO_LARGE = "too_large"
+    NOT_ALLOWED = "not_allowed"
+    UNKNOWN_WEBHOOK = "unknown_webhook"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One field and what is wrong with it; never the value."""
+
+    field: str
+    message: str
+
+
+class AlertBridgeError(BaleenRuntimeError):
+    """Base of all errors of this package."""
+
+
+class SourcesUnreadable(AlertBridgeError):  # noqa: N818 - the condition is the name, as everywhere below
+    """The file of sources cannot be used."""
+
+
+class BusAway(AlertBridgeError):  # noqa: N818
+    """The bus did not confirm the alert in time. It may still get there: a repeat needs the same id."""
+
+    outcome = Outcome.UNAVAILABLE
+
+
+class Refused(AlertBridgeError):  # noqa: N818
+    """The request is not accepted, however often it is sent."""
+
+    outcome: Outcome
+
+
+class Unreadable(Refused):
+    """The body is not what its dialect speaks."""
+
+    outcome = Outcome.UNREADABLE
+
+
+class Invalid(Refused):
+    """Fields are missing or wrong."""
+
+    outcome = Outcome.INVALID
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
+
+
+class Empty(Refused):
+    """Nothing to say."""
+
+    outcome = Outcome.EMPTY
+
+
+class TooLarge(Refused):
+    """More bytes than are taken."""
+
+    outcome = Outcome.TOO_LARGE
+
+
+class NotAllowed(Refused):
+    """Who asks may not. ``known`` tells a wrong wish (403) from a missing or wrong credential (401)."""
+
+    outcome = Outcome.NOT_ALLOWED
+
+    def __init__(self, message: str, *, known: bool = False) -> None:
+        self.known = known
+        super().__init__(message)
+
+
+class UnknownWebhook(Refused):
+    """No such webhook; a wrong token is told apart from a wrong id by nobody."""
+
+    outcome = Outcome.UNKNOWN_WEBHOOK

@@ -1,0 +1,55 @@
+"""What the bridge counts. No label grows with tickers, ids or users."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from alert_bridge.errors import Outcome
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class Dialect(StrEnum):
+    """How a request was spoken."""
+
+    JSON = "json"
+    DISCORD = "discord"
+
+
+class Metrics:
+    """The bridge's metrics in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "baleen_alert_bridge_requests",
+            "Requests by dialect and outcome.",
+            ("dialect", "outcome"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "baleen_alert_bridge_request_seconds",
+            "Time from a whole request to its answer, the wait for the bus included.",
+            ("dialect",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "baleen_alert_bridge_waiting_alerts",
+            "Alerts on their way to the bus.",
+            registry=registry,
+        )
+        self.connected = Gauge(
+            "baleen_alert_bridge_bus_connected",
+            "1 while the bus is connected.",
+            registry=registry,
+        )
+        for dialect in Dialect:  # all series exist from the start, so that a rate is never absent
+            for outcome in Outcome:
+                self._requests.labels(dialect, outcome)
+
+    def answered(self, dialect: Dialect, outcome: Outcome, seconds: float) -> None:
+        """Count one request."""
+        self._requests.labels(dialect, outcome).inc()
+        self._seconds.labels(dialect).observe(seconds)

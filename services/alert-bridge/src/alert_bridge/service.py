@@ -1,0 +1,128 @@
+"""Runs the bridge: HTTP from the first moment, the bus as soon as it is there, and an orderly leave."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry
+from starlette.requests import Request
+
+from alert_bridge.metrics import Metrics
+from alert_bridge.mint import Mint
+from alert_bridge.publish import Outlet
+from alert_bridge.receive import Desk, alert_routes
+from alert_bridge.settings import Settings
+from alert_bridge.sources import load_sources
+from alert_bridge.webhook import webhook_routes
+from baleen_bus import Bus, BusClosed, open_bus
+from baleen_runtime.clock import SystemClock
+from baleen_runtime.health import Health
+from baleen_runtime.logs import hide
+from baleen_runtime.operator import operator_routes
+from baleen_runtime.serve import listen_on, serve
+
+_DRAIN_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+async def run(
+    settings: Settings, stop: asyncio.Event, *, on_listening: Callable[[int], None] | None = None
+) -> None:
+    """Serve until *stop* is set.
+
+    Args:
+        settings: what the operator set.
+        stop: set by the owner when it is time to leave.
+        on_listening: told the port once connections are accepted.
+
+    Raises:
+        SourcesUnreadable: the file of sources cannot be used.
+        PortBusy: another program has the port.
+    """
+    sources = load_sources(settings.sources)
+    hide(sources.tokens)
+    registry = CollectorRegistry()
+    outlet = Outlet(within=settings.store_within, at_most=settings.max_waiting)
+    metrics = Metrics(registry)
+    metrics.waiting.set_function(lambda: outlet.waiting)
+    health = Health("alert-bridge", needs=("bus",))
+    desk = Desk(settings, sources, outlet, metrics, Mint(secrets.randbelow(1024)), SystemClock())
+    app = _app(desk, health, registry)
+    socket = listen_on(settings.host, settings.port, variable="ALERT_BRIDGE_PORT")
+    async with asyncio.TaskGroup() as tasks:
+        bus = tasks.create_task(_hold_bus(settings, outlet, health, metrics), name="bus")
+        leaving = tasks.create_task(_say_when_leaving(stop, health), name="leaving")
+        await serve(
+            app,
+            sockets=[socket],
+            stop=stop,
+            on_listening=on_listening,
+            grace=settings.store_within + 0.5,
+            ws="none",
+        )
+        left = await outlet.drain(within=_DRAIN_SECONDS)
+        if left:
+            log.warning("left before the bus confirmed every alert", alerts=left)
+        bus.cancel()
+        leaving.cancel()
+
+
+def _app(desk: Desk, health: Health, registry: CollectorRegistry) -> FastAPI:
+    app = FastAPI(title="Baleen alert-bridge", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app.include_router(operator_routes(health, registry))
+    app.include_router(alert_routes(desk))
+    app.include_router(webhook_routes(desk))
+
+    @app.exception_handler(404)
+    async def not_found(_: Request, __: Exception) -> JSONResponse:
+        return JSONResponse({"message": "404: Not Found", "code": 0}, 404)
+
+    return app
+
+
+async def _hold_bus(settings: Settings, outlet: Outlet, health: Health, metrics: Metrics) -> None:
+    """Connect, and lend the connection to *outlet* until cancelled.
+
+    Raises:
+        BusClosed: the connection is gone for good.
+        AccessRefused: the bus does not let this user in.
+    """
+    closed = asyncio.Event()
+    password = settings.nats_password.get_secret_value() if settings.nats_password else None
+    health.report("bus", ok=False, reason="not connected yet")
+    async with open_bus(
+        url=settings.nats_url,
+        user=settings.nats_user,
+        password=password,
+        name="alert-bridge",
+        on_closed=closed.set,
+    ) as bus:
+        _report_on(bus, health, metrics)
+        async with outlet.over(bus):
+            await closed.wait()
+    raise BusClosed("the bus closed the connection for good")
+
+
+def _report_on(bus: Bus, health: Health, metrics: Metrics) -> None:
+    def connected() -> None:
+        health.report("bus", ok=True)
+        metrics.connected.set(1)
+
+    def disconnected() -> None:
+        health.report("bus", ok=False, reason="disconnected")
+        metrics.connected.set(0)
+
+    bus.on_reconnected(connected)
+    bus.on_disconnected(disconnected)
+    connected()
+
+
+async def _say_when_leaving(stop: asyncio.Event, health: Health) -> None:
+    await stop.wait()
+    health.drain()

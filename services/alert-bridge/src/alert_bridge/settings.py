@@ -1,0 +1,66 @@
+"""What an operator may set, all of it under ``ALERT_BRIDGE_``."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from baleen_runtime.settings import ServiceSettings, settings_for
+
+
+class Settings(ServiceSettings):
+    """Where the bridge listens, whom it hears, and how it reaches the bus."""
+
+    model_config: ClassVar[SettingsConfigDict] = settings_for("ALERT_BRIDGE_")
+
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8002, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    nats_user: str | None = Field(default=None, description="The bridge's user on the bus.")
+    nats_password: SecretStr | None = Field(default=None, description="That user's password.")
+    sources: Path | None = Field(
+        default=None,
+        description="The file of sources; `alert-bridge source add NAME` makes and fills it. "
+        "Without it no webhook exists.",
+    )
+    auth_none_anywhere: bool = Field(
+        default=False,
+        description="Let anybody who reaches /alerts use it although the address is not loopback.",
+    )
+    store_within: float = Field(
+        default=2.5,
+        gt=0,
+        le=60,
+        description="Seconds a sender waits for the bus before it is told to come back.",
+    )
+    max_waiting: int = Field(
+        default=1000, ge=1, description="Requests that may wait for the bus at a time; more are sent away."
+    )
+    max_body_bytes: int = Field(
+        default=256 * 1024,
+        ge=1024,
+        le=512 * 1024,
+        description="The largest alert taken, in bytes; below what the bus takes in one message.",
+    )
+    max_upload_bytes: int = Field(
+        default=11 * 1024 * 1024,
+        ge=1024,
+        description="The largest multipart request taken, in bytes. Files are named in the alert, not kept.",
+    )
+
+    @property
+    def alerts_open(self) -> bool:
+        """Whether `/alerts` needs no token: on loopback, or because it was said twice."""
+        return self.auth_none_anywhere or _is_loopback(self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,141 @@
+"""Takes what Discord's webhook clients send, with the same paths and answers: only the URL changes."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from alert_bridge import discord, shape
+from alert_bridge.discord import Answer, Attachment, Post
+from alert_bridge.errors import BusAway, Invalid, Outcome, Problem, Refused, Unreadable
+from alert_bridge.metrics import Dialect
+from alert_bridge.mint import snowflake_of
+from alert_bridge.receive import RETRY_AFTER, Desk, body_up_to, chunks_up_to
+
+_PATHS = ("/api/webhooks/{webhook_id}/{token}", "/api/v{version}/webhooks/{webhook_id}/{token}")
+_VERSIONS = frozenset(map(str, range(6, 11)))
+_FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+_MAX_FILES = 10
+_MAX_FIELDS = 50
+
+
+def webhook_routes(desk: Desk) -> APIRouter:
+    """`POST` and `GET` of a webhook, with and without an API version in the path."""
+    routes = APIRouter(tags=["discord"])
+
+    async def execute(request: Request, webhook_id: str, token: str, version: str = "10") -> Response:
+        """Store one message as an alert: 204, or 200 and the message object with `wait`."""
+        count = desk.timer(Dialect.DISCORD)
+        try:
+            outcome, answer = await _execute(desk, request, webhook_id, token, version)
+        except Refused as error:
+            outcome, answer = error.outcome, discord.refused_answer(error)
+        except BusAway as error:
+            outcome, answer = error.outcome, discord.away_answer(error, RETRY_AFTER)
+        count(outcome)
+        return _response(answer)
+
+    async def show(webhook_id: str, token: str, version: str = "10") -> Response:
+        """The webhook, for whoever holds its token."""
+        try:
+            source = desk.sources.by_webhook(webhook_id, _known_version(version, token))
+        except Refused as error:
+            return _response(discord.refused_answer(error))
+        return _response(
+            discord.webhook_answer(
+                webhook_id=source.id, token=source.token, name=source.name, now=desk.clock.now()
+            )
+        )
+
+    for path in _PATHS:
+        routes.add_api_route(path, execute, methods=["POST"], response_model=None)
+        routes.add_api_route(path, show, methods=["GET"], response_model=None)
+    return routes
+
+
+def _known_version(version: str, token: str) -> str:
+    """The token, or none at all under a version that Discord never had."""
+    return token if version in _VERSIONS else ""
+
+
+async def _execute(
+    desk: Desk, request: Request, webhook_id: str, token: str, version: str
+) -> tuple[Outcome, Answer]:
+    source = desk.sources.by_webhook(webhook_id, _known_version(version, token))
+    post = await _read_post(desk, request)
+    now = desk.clock.now()
+    alert = shape.alert_from_post(
+        post,
+        key=request.headers.get("idempotency-key"),
+        sender=source,
+        fresh_id=desk.fresh_id(),
+        now=now,
+    )
+    stored = await desk.outlet.store(alert)
+    answer = discord.stored_answer(
+        post,
+        wait=discord.wants_message(request.query_params.get("wait")),
+        message_id=snowflake_of(alert.identity),
+        webhook_id=source.id,
+        name=source.name,
+        now=now,
+    )
+    return (Outcome.DUPLICATE if stored.duplicate else Outcome.STORED), answer
+
+
+async def _read_post(desk: Desk, request: Request) -> Post:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    thread = request.query_params.get("thread_id")
+    place = {} if thread is None else {"thread_id": thread}
+    if kind == _MULTIPART:
+        return await _read_multipart(desk, request, place)
+    body = await body_up_to(request, desk.settings.max_body_bytes)
+    if kind == _FORM and not body.lstrip().startswith(b"{"):  # curl -d says form, whatever it sends
+        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        return discord.read_post({**_form_payload(fields), **place})
+    return discord.read_post({**discord.read_json(body), **place})
+
+
+def _form_payload(fields: dict[str, Any]) -> dict[str, Any]:
+    """A form's message: its ``payload_json`` where it has one, and its other fields."""
+    payload = fields.pop("payload_json", None)
+    return {**fields, **(discord.read_json(payload.encode()) if payload else {})}
+
+
+async def _read_multipart(desk: Desk, request: Request, place: dict[str, str]) -> Post:
+    """A message with files. Their bytes are counted and let go; fields are bounded like any other body."""
+    settings = desk.settings
+    parser = MultiPartParser(
+        request.headers,
+        chunks_up_to(request, settings.max_upload_bytes),
+        max_files=_MAX_FILES,
+        max_fields=_MAX_FIELDS,
+        max_part_size=settings.max_body_bytes,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise Invalid([Problem("", error.message)]) from None
+    except KeyError:
+        raise Unreadable("The multipart body has no boundary.") from None
+    try:
+        files = [value for value in form.values() if isinstance(value, UploadFile)]
+        texts = {name: value for name, value in form.items() if isinstance(value, str)}
+        attachments = tuple(
+            Attachment(file.filename or "file", file.content_type, file.size or 0) for file in files
+        )
+        return discord.read_post({**_form_payload(texts), **place}, attachments)
+    finally:
+        await form.close()
+
+
+def _response(answer: Answer) -> Response:
+    """JSON with exactly ``application/json``: clients compare the header for equality."""
+    if answer.body is None:
+        return Response(status_code=answer.status, headers=answer.headers)
+    return JSONResponse(answer.body, answer.status, headers=answer.headers)
