@@ -29,7 +29,7 @@ def environ_of(plan: Plan, name: str) -> dict[str, str]:
 
 
 def test_without_a_token_the_simulator_is_named_as_upstream():
-    """Ingest never picks the simulator by itself: the plan says where upstream is, and that it is simulated."""
+    """Ingest never picks the simulator by itself: the plan says where upstream is and what it is."""
     plan = planned({"PATH": "/bin"})
 
     assert plan.simulated

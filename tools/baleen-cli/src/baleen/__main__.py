@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
+from baleen.doctor import doctor as diagnose
+from baleen.smoke import smoke as walk_the_road
 from baleen.terminal import Terminal
 from baleen.up import UpOptions
 from baleen.up import up as stay_up
+from baleen.watch import WatchOptions
+from baleen.watch import watch as keep_watching
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,6 +45,44 @@ def up(
     the ports.
     """
     raise typer.Exit(stay_up(UpOptions(state, free_ports, leave_with), Terminal()))
+
+
+@app.command()
+def smoke() -> None:
+    """Start everything on free ports and see a flow alert, a congress trade and an alert reach a client.
+
+    Prints how long each hop took. Ends with 0, or with 1 and the reason. Leaves nothing behind.
+    """
+    raise typer.Exit(walk_the_road(Terminal()))
+
+
+@app.command()
+def watch(
+    topics: Annotated[
+        list[str], typer.Argument(help="Subjects, wildcards, or names: `'uw.v1.flow_alert.>'`, `flow_alert`.")
+    ],
+    *,
+    url: Annotated[str, typer.Option(help="The gateway.")] = "ws://127.0.0.1:8000/v1/stream",
+    snapshot: Annotated[bool, typer.Option(help="Begin with the last message of each subject.")] = True,
+    rows: Annotated[int, typer.Option(min=1, max=200, help="Messages shown.")] = 25,
+    count: Annotated[int, typer.Option(min=0, help="End after so many messages; 0 is never.")] = 0,
+) -> None:
+    """Show topics as a live table; in a pipe, one JSON object per line.
+
+    Examples: `baleen watch flow_alert alert`, `baleen watch 'uw.v1.price.>' --rows 40`,
+    `baleen watch congress_trade --count 10 | jq .data`.
+    """
+    options = WatchOptions(url, topics, snapshot=snapshot, rows=rows, count=count)
+    raise typer.Exit(keep_watching(options, Terminal()))
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine and what runs on it; each line is ok, warn or fail, with the cure.
+
+    Ends with 1 if anything failed. Asks only 127.0.0.1 and changes nothing.
+    """
+    raise typer.Exit(diagnose(Terminal()))
 
 
 if __name__ == "__main__":

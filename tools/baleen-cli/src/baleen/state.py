@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 
 from baleen.errors import AlreadyRunning, CannotRun
 
+_SECRETS = "secrets.json"
 NATS_CONFIG = Path("deploy/nats/nats-server.conf")
 
 
@@ -57,7 +58,7 @@ def state_folder(folder: Path) -> Iterator[Path]:
 
 def kept_secrets(folder: Path, names: Sequence[str]) -> dict[str, str]:
     """Return one random secret per name, made on the first run and kept in a file only its owner can read."""
-    file = folder / "secrets.json"
+    file = folder / _SECRETS
     kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     for name in names:
         # A letter first: nats-server reads a bare value that starts with a digit as a number.
@@ -65,3 +66,10 @@ def kept_secrets(folder: Path, names: Sequence[str]) -> dict[str, str]:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         json.dump(kept, out, indent=1)
     return {name: kept[name] for name in names}
+
+
+def known_secret(folder: Path, name: str) -> str | None:
+    """Return a secret that an earlier run made, if there was one; makes nothing."""
+    file = folder / _SECRETS
+    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return kept.get(name)

@@ -38,3 +38,7 @@ class Terminal:
     def plain(self, text: str) -> None:
         """Show text as it is, ready to be copied."""
         self.console.print(Text(text))
+
+    def verdict(self, word: str, colour: str, text: str) -> None:
+        """Show the outcome of one check."""
+        self.console.print(Text.assemble((f"{word:<6}", f"bold {colour}"), text))
