@@ -27,4 +27,5 @@ class Refusal(StrEnum):
     NO_IDENTITY = "no_identity"  # nothing in the row tells it from its neighbours
     CANCELED = "canceled"  # REST marks prints that were taken back
     NOT_ROWS = "not_rows"  # a REST body without the list it should hold
+    UNPUBLISHABLE = "unpublishable"  # the bus can never take it
     UNUSED_ENDPOINT = "unused_endpoint"  # a REST answer that no feed uses

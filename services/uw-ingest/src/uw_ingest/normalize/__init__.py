@@ -59,6 +59,10 @@ REST: dict[str, Normalizer] = {
 """Endpoints whose rows are records of a feed. Those of movers are snapshots: see ``market_mover``."""
 
 
+_MISTYPED = (TypeError, ValueError, AttributeError, OverflowError)
+"""What a normalizer stumbles over when a field holds another type than ever seen."""
+
+
 def from_socket(channel: str, payload: Row, received_at: datetime, *, joined: bool = False) -> Message:
     """Turn a payload into a message; channels without a contract are carried raw.
 
@@ -74,6 +78,8 @@ def from_socket(channel: str, payload: Row, received_at: datetime, *, joined: bo
             return raw(name, ticker or None, payload, received_at)
     except ValidationError as error:
         raise Refused(reason_of(error)) from None
+    except _MISTYPED:
+        raise Refused(Refusal.WRONG_TYPE) from None
     raise Refused(Refusal.UNKNOWN_CHANNEL)
 
 
@@ -97,5 +103,7 @@ def _row(normalizer: Normalizer | None, row: Any, received_at: datetime) -> Mess
         return normalizer(row, received_at, None)
     except ValidationError as error:
         return reason_of(error)
+    except _MISTYPED:
+        return Refusal.WRONG_TYPE
     except Refused as refused:
         return refused.reason

@@ -1,0 +1,185 @@
+"""Keeps one upstream socket open for ever and lets :mod:`uw_ingest.protocol` do the talking.
+
+The loop has four stations: connect, talk until the socket is gone, wait, again. It ends only by cancellation.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from random import Random
+from typing import Any
+
+import structlog
+
+from baleen_runtime.clock import Clock
+from uw_ingest.connect import Ears, Line, open_line
+from uw_ingest.decode import Answer, Complaint
+from uw_ingest.errors import ConnectFailed, NotEntitled
+from uw_ingest.protocol import (
+    Closed,
+    Complained,
+    Event,
+    FeedProtocol,
+    FramesReceived,
+    Hangup,
+    JoinAnswered,
+    Opened,
+    SendText,
+    TimePassed,
+)
+from uw_ingest.reconnect import Backoff
+from uw_ingest.refusals import Refusal
+
+log: Any = structlog.get_logger("uw_ingest.feed")
+
+_TICK = 1.0  # seconds; the longest the protocol goes without hearing that time passed
+
+
+class Connection(StrEnum):
+    """Where the socket stands."""
+
+    DISABLED = "disabled"  # no upstream is configured
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    WAITING = "waiting"  # between two attempts
+    NOT_ENTITLED = "not_entitled"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """What the socket loop needs to know. Times in seconds."""
+
+    url: str
+    entitlement_recheck: float = 900.0
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def __repr__(self) -> str:
+        """Say nothing: the address holds the token."""
+        return "FeedSettings(…)"
+
+
+class Feed:
+    """The upstream socket with everything needed to keep it."""
+
+    def __init__(
+        self,
+        settings: FeedSettings,
+        protocol: FeedProtocol,
+        *,
+        clock: Clock,
+        lively: Callable[[], bool],
+        on_text: Callable[[bytes], None],
+        on_refused: Callable[[Refusal], None],
+        on_down: Callable[[datetime], None] = lambda _since: None,
+        on_joined: Callable[[str], None] = lambda _channel: None,
+        random: Random | None = None,
+    ) -> None:
+        """Take ears for frames and for what becomes of the socket; nothing is opened before :meth:`run`."""
+        self._settings = settings
+        self.protocol = protocol
+        self._clock = clock
+        self._lively = lively
+        self._ears = Ears(on_text, on_refused, self._on_closed)
+        self._on_down, self._on_joined = on_down, on_joined
+        self._random = random or Random()  # noqa: S311 - jitter, not secrecy
+        self._line: Line | None = None
+        self._gone = asyncio.Event()
+        self._heard_at: datetime | None = None
+        self._opened_at = 0.0
+        self.connection = Connection.CONNECTING
+        self.reason = "not tried yet"
+        self.opened_times = 0
+        self.failures: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Connect, talk, wait, for ever; however it ends, the socket is closed."""
+        backoff = self._settings.backoff
+        try:
+            while True:
+                healthy_for, rest = await self._once()
+                delay = backoff.after(healthy_for=healthy_for, spread=self._random.uniform(-1, 1))
+                await asyncio.sleep(max(delay, rest))
+        finally:
+            if self._line is not None:
+                self._line.hang_up("leaving")
+
+    def connected_for(self) -> float:
+        """Return the age of the open socket in seconds, 0 while there is none."""
+        return self._clock.monotonic() - self._opened_at if self.connection is Connection.CONNECTED else 0.0
+
+    def answered(self, answer: Answer) -> None:
+        """Pass on upstream's answer to a join."""
+        now = self._clock.monotonic()
+        self._tell(JoinAnswered(answer.channel, answer.accepted, now, answer.why))
+        if answer.accepted:
+            self._on_joined(answer.channel)
+        else:
+            log.warning("upstream refused a channel", channel=answer.channel, why=answer.why)
+
+    def complained(self, complaint: Complaint) -> None:
+        """Pass on an error that names no channel."""
+        log.warning("upstream complained", words=complaint.text)
+        self._tell(Complained(complaint.text, self._clock.monotonic()))
+
+    def heard(self, counts: Mapping[str, int]) -> None:
+        """Pass on that data came, a slice at a time."""
+        self._heard_at = self._clock.now()
+        self._tell(FramesReceived(counts, self._clock.monotonic()))
+
+    async def _once(self) -> tuple[float, float]:
+        """Live through one socket; return how long it was healthy and the least time to rest after it."""
+        self.connection = Connection.CONNECTING
+        self._gone.clear()
+        try:
+            self._line = await open_line(self._settings.url, self._ears)
+        except NotEntitled as refusal:
+            self._failed(Connection.NOT_ENTITLED, str(refusal))
+            return 0.0, self._settings.entitlement_recheck
+        except ConnectFailed as failure:
+            self._failed(Connection.WAITING, str(failure))
+            return 0.0, 0.0
+        opened = self._opened_at = self._clock.monotonic()
+        self._heard_at = self._clock.now()
+        self.connection, self.reason = Connection.CONNECTED, ""
+        self.opened_times += 1
+        log.info("upstream connected", channels=len(self.protocol.channels))
+        self._tell(Opened(opened))
+        await self._talk()
+        self._tell(Closed(self._clock.monotonic()))
+        self._line = None
+        self._failed(Connection.WAITING, self.reason or "lost")
+        self._on_down(self._heard_at)
+        lasted = self._clock.monotonic() - opened
+        return (0.0 if self.reason in ("mute", "unanswered") else lasted), 0.0
+
+    async def _talk(self) -> None:
+        while not self._gone.is_set():
+            wake_at = self.protocol.wake_at()
+            pause = _TICK if wake_at is None else min(max(wake_at - self._clock.monotonic(), 0.0), _TICK)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._gone.wait()
+            self._tell(TimePassed(self._clock.monotonic(), self._lively()))
+
+    def _tell(self, event: Event) -> None:
+        for command in self.protocol.handle(event):
+            match command:
+                case SendText():
+                    if self._line is not None:
+                        self._line.send(command.text)
+                case Hangup():
+                    if self._line is not None:
+                        self._line.hang_up(command.reason)
+
+    def _on_closed(self, why: str) -> None:
+        self.reason = why
+        self._gone.set()
+
+    def _failed(self, connection: Connection, reason: str) -> None:
+        self.connection, self.reason = connection, reason
+        kind = reason.partition(" (")[0].replace(" ", "_")
+        self.failures[kind] = self.failures.get(kind, 0) + 1
+        log.warning("upstream is not connected", reason=reason)

@@ -1,0 +1,205 @@
+"""From the bytes of a frame to the bus: buffer, decode, normalize, offer.
+
+Two bounds stand between upstream and the bus. :meth:`Intake.frame` only puts bytes into the buffer, so the
+receive loop never waits; a slice at a time the event loop turns them into messages and offers them to the
+publisher's outbox. While the outbox is full nothing leaves the buffer, and when the buffer is full too,
+frames are dropped, counted, and announced as a gap of their feed.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from baleen_bus.errors import DropReason, OutboxFull, PublishRefused
+from baleen_bus.publisher import Publisher
+from baleen_contracts import Message
+from baleen_contracts.feed import GapReason
+from baleen_runtime.clock import Clock
+from uw_ingest.channels import feed_of
+from uw_ingest.decode import Answer, Complaint, Data, decode, sniff_channel
+from uw_ingest.errors import Refused
+from uw_ingest.gaps import Holes
+from uw_ingest.normalize import from_socket
+from uw_ingest.refusals import Refusal
+from uw_ingest.tally import Tally
+
+log: Any = structlog.get_logger("uw_ingest.intake")
+
+SLICE = 128  # frames between two turns of the event loop, about 4 ms
+RETRY_AFTER = 0.01  # seconds, while the outbox is full
+UNKNOWN_FEED = "raw"  # the feed of dropped frames whose channel cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class Hearers:
+    """Who is told what else a frame said."""
+
+    on_answer: Callable[[Answer], None]
+    on_complaint: Callable[[Complaint], None]
+    on_heard: Callable[[Mapping[str, int]], None]
+
+
+class Intake:
+    """The bounded road from the socket to the outbox."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        *,
+        tally: Tally,
+        holes: Holes,
+        clock: Clock,
+        joined: Container[str],
+        hearers: Hearers,
+        max_frames: int,
+        max_bytes: int,
+    ) -> None:
+        """Offer to this publisher. ``joined`` are the channels whose payloads may be carried raw."""
+        self._publisher, self._tally, self._holes, self._clock = publisher, tally, holes, clock
+        self._now = clock.now
+        self._joined, self._hearers = joined, hearers
+        self._max_frames, self._max_bytes = max_frames, max_bytes
+        self._queue: deque[tuple[datetime, bytes]] = deque()
+        self._size = 0
+        self._held: deque[Message] = deque()  # made, but the outbox was full
+        self._busy = False
+
+    @property
+    def backlog(self) -> int:
+        """Frames and messages taken and not yet in the outbox."""
+        return len(self._queue) + len(self._held)
+
+    def frame(self, body: bytes) -> None:
+        """Take a frame's bytes; never waits, never raises."""
+        self._tally.frames += 1
+        size = self._size + len(body)
+        if size > self._max_bytes or len(self._queue) >= self._max_frames:
+            self._overflow(body)
+            return
+        self._size = size
+        self._queue.append((self._now(), body))
+        if not self._busy:
+            self._busy = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def refuse(self, reason: Refusal) -> None:
+        """Count a frame that was not worth its bytes."""
+        self._tally.frames += 1
+        self._tally.refused[reason] += 1
+
+    def say(self, message: Message) -> None:
+        """Offer a message of our own (status, gap, polled row), after what is held already."""
+        if self._held:
+            self._held.append(message)
+        else:
+            self._offer(message)
+
+    def rejoined(self, channel: str) -> None:
+        """A channel's join was accepted: its feed flows again, and what it missed can be told."""
+        self._close_hole(feed_of(channel), self._now())
+
+    def flush(self) -> None:
+        """Turn everything that waits into messages now; for leaving."""
+        while self._queue and not self._held:
+            self._slice()
+        self._release()
+
+    def _turn(self) -> None:
+        """One slice, then let the event loop do something else."""
+        self._release()
+        if not self._held:
+            self._slice()
+        self._busy = bool(self._queue or self._held)
+        if self._busy:
+            loop = asyncio.get_running_loop()
+            if self._held:
+                loop.call_later(RETRY_AFTER, self._turn)
+            else:
+                loop.call_soon(self._turn)
+
+    def _slice(self) -> None:
+        queue, heard = self._queue, dict[str, int]()
+        for _ in range(min(SLICE, len(queue))):
+            received_at, body = queue.popleft()
+            self._size -= len(body)
+            said = decode(body)
+            if isinstance(said, Data):
+                self._data(said, received_at, heard)
+                if self._held:
+                    break
+            else:
+                self._rare(said)
+        if heard:
+            self._hearers.on_heard(heard)
+
+    def _data(self, data: Data, received_at: datetime, heard: dict[str, int]) -> None:
+        channel, payload = data
+        heard[channel] = heard.get(channel, 0) + 1
+        try:
+            message = from_socket(channel, payload, received_at, joined=channel in self._joined)
+        except Refused as refused:
+            self._tally.refused[refused.reason] += 1
+            return
+        feed = message.entity
+        if feed == "raw":
+            feed = feed_of(channel)
+        self._tally.accepted[feed] += 1
+        self._tally.last_message_at[feed] = received_at
+        if self._holes:
+            self._close_hole(feed, received_at)
+        self.say(message)
+
+    def _rare(self, said: Answer | Complaint | Refusal) -> None:
+        if isinstance(said, Answer):
+            self._tally.answers += 1
+            self._hearers.on_answer(said)
+        elif isinstance(said, Complaint):
+            self._tally.complaints += 1
+            self._tally.refused[Refusal.UPSTREAM_ERROR] += 1
+            self._hearers.on_complaint(said)
+        else:
+            self._tally.refused[said] += 1
+
+    def _overflow(self, body: bytes) -> None:
+        self._tally.overflowed += 1
+        channel = sniff_channel(body)
+        feed = UNKNOWN_FEED if channel is None else feed_of(channel)
+        self._holes.open(feed, self._now(), GapReason.OVERFLOW, lost=1)
+
+    def _close_hole(self, feed: str, at: datetime) -> None:
+        gap = self._holes.close(feed, at)
+        if gap is not None:
+            self._tally.gaps += 1
+            log.warning("feed gap", feed=feed, reason=gap.reason, lost=gap.lost)
+            self.say(gap)
+
+    def _release(self) -> None:
+        while self._held:
+            message = self._held.popleft()
+            try:
+                self._publisher.offer(message)
+            except OutboxFull:
+                self._held.appendleft(message)
+                return
+            except PublishRefused as refusal:
+                self._unpublishable(refusal)
+
+    def _offer(self, message: Message) -> None:
+        try:
+            self._publisher.offer(message)
+        except OutboxFull:
+            self._held.append(message)
+            if not self._busy:
+                self._busy = True
+                asyncio.get_running_loop().call_later(RETRY_AFTER, self._turn)
+        except PublishRefused as refusal:
+            self._unpublishable(refusal)
+
+    def _unpublishable(self, refusal: PublishRefused) -> None:
+        too_big = refusal.reason is DropReason.TOO_BIG
+        self._tally.refused[Refusal.OVERSIZED if too_big else Refusal.UNPUBLISHABLE] += 1
