@@ -3,8 +3,7 @@
 from abc import abstractmethod
 from datetime import datetime
 from hashlib import blake2b
-from operator import itemgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,6 +50,11 @@ class Message(Contract):
         return f"{self.entity}:{self.identity}"
 
 
+def _when_it_occurred(told: dict[str, Any]) -> datetime:
+    occurred_at: datetime = told["occurred_at"]
+    return occurred_at
+
+
 class PublishedMessage(Message):
     """A message that any publisher may make.
 
@@ -58,7 +62,7 @@ class PublishedMessage(Message):
     """
 
     id: Id | None = None
-    received_at: Utc = Field(default_factory=itemgetter("occurred_at"))
+    received_at: Utc = Field(default_factory=_when_it_occurred)
 
     @property
     def identity(self) -> str:
