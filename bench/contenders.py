@@ -35,8 +35,6 @@ def gateway(nats: Nats, directory: Path) -> Contender:
             "BALEEN_NATS_URL": nats.url,
             "BALEEN_LOG_FORMAT": "json",
             "WS_GATEWAY_PORT": "0",
-            "WS_GATEWAY_MAX_CONNECTIONS_PER_ADDRESS": "20000",
-            "WS_GATEWAY_MAX_CONNECTIONS": "20000",
         },
     )
     try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from alert_bridge import shape
 from alert_bridge.errors import BusAway, Invalid, NotAllowed, Outcome, Refused, TooLarge, Unreadable
@@ -46,21 +47,25 @@ class Desk:
         return lambda outcome: self.metrics.answered(dialect, outcome, time.perf_counter() - began)
 
 
-async def chunks_up_to(request: Request, limit: int) -> AsyncIterator[bytes]:
+async def chunks_up_to(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     """The request's body, piece by piece.
 
     Raises:
         TooLarge: it is longer than *limit* bytes; nothing beyond is read.
+        Unreadable: the sender hung up before its end.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(f"the body is over {limit} bytes")
     got = 0
-    async for chunk in request.stream():
-        got += len(chunk)
-        if got > limit:
-            raise TooLarge(f"the body is over {limit} bytes")
-        yield chunk
+    try:
+        async for chunk in request.stream():
+            got += len(chunk)
+            if got > limit:
+                raise TooLarge(f"the body is over {limit} bytes")
+            yield chunk
+    except ClientDisconnect:
+        raise Unreadable("the sender hung up") from None
 
 
 async def body_up_to(request: Request, limit: int) -> bytes:
