@@ -1,4 +1,4 @@
-"""A conversation in the native protocol: what a client asks for is done here, what is said is the dialect's."""
+"""A conversation in the native protocol: requests are done here, what is said is the dialect's."""
 
 from __future__ import annotations
 

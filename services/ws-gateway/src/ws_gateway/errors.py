@@ -1,7 +1,8 @@
 """What can go wrong between a client and the gateway, and what becomes of it.
 
 GatewayError
-└── Misused         stop: the gateway was assembled wrongly (a server without the hub's WebSocket protocol)
+├── Misused         stop: the gateway was assembled wrongly (a server without the hub's WebSocket protocol)
+└── BusLost         stop: the connection to the bus ended for good; whoever restarts us may have better luck
 
 Bad input from clients raises nothing: it is counted under a `Refusal`, answered, and the connection goes on
 unless the WebSocket protocol itself was broken. `Farewell` says why the gateway ended a connection.
@@ -18,6 +19,13 @@ class GatewayError(Exception):
 
 class Misused(GatewayError):  # noqa: N818 - the condition is the name
     """The gateway was put together in a way that cannot work."""
+
+
+class BusLost(GatewayError):  # noqa: N818 - the condition is the name
+    """The connection to the bus ended for good."""
+
+    def __init__(self) -> None:
+        super().__init__("the connection to the bus ended for good")
 
 
 class Refusal(StrEnum):

@@ -8,7 +8,9 @@ from typing import Any
 import structlog
 from fastapi import WebSocket
 
+from baleen_bus import Bus, Follower
 from baleen_contracts.catalogue import by_name
+from baleen_runtime.health import Health
 from ws_gateway.errors import Farewell, Refusal
 from ws_gateway.event import Event
 from ws_gateway.hub import Hub, Session
@@ -33,18 +35,26 @@ class Gateway:
         self.hub = Hub(client_limit=settings.client_buffer_bytes)
         self.memory = Memory(settings.newest_kept)
         self.leaving = False
-        self.forgeries = 0
+        self.health = Health("ws-gateway", needs=("bus", "streams"))
+        self.bus: Bus | None = None
+        self.followers: tuple[Follower, ...] = ()
+        self.taken = self.gaps = 0
         self.positions: dict[str, str] = {}
         self.patterns: dict[str, tuple[str, ...]] = {}
         self._simulated_until = 0.0
 
     def take(self, event: Event) -> None:
         """Remember a message of the bus and give it to everyone who wants it."""
-        self.positions[event.stream] = event.at
+        self.taken += 1
+        self.note_position(event)
         if event.source == _SIMULATOR:
             self._simulated_until = time.monotonic() + _SIMULATED_FOR
         self.memory.keep(event)
         self.hub.publish(event)
+
+    def note_position(self, event: Event) -> None:
+        """Note how far a stream has been heard."""
+        self.positions[event.stream] = event.at
 
     async def take_in(
         self, websocket: WebSocket, session: Session, subprotocol: str | None = None

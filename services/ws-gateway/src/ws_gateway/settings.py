@@ -50,7 +50,7 @@ class Settings(ServiceSettings):
     def _is_said_twice(self) -> Settings:
         if not self.auth_none_anywhere and not _is_loopback(self.host):
             msg = (
-                f"WS_GATEWAY_HOST={self.host} is reachable from other machines, without authentication: listen "
+                f"WS_GATEWAY_HOST={self.host} is reachable from elsewhere, without authentication: listen "
                 "on 127.0.0.1, or say WS_GATEWAY_AUTH_NONE_ANYWHERE=true where a network you trust guards it"
             )
             raise ValueError(msg)

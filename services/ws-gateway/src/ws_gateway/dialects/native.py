@@ -80,9 +80,9 @@ def read(text: str) -> Request:
             return Subscribe(_topics(said), _flag(said, "snapshot", default=True), number)
         if op == "unsubscribe":
             return Unsubscribe(_topics(said), number)
-        raise _Flawed(Refusal.UNKNOWN_OP, "op is one of subscribe, unsubscribe, ping")
     except _Flawed as flawed:
         return Wrong(flawed.refusal, str(flawed), number)
+    return Wrong(Refusal.UNKNOWN_OP, "op is one of subscribe, unsubscribe, ping", number)
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -1,0 +1,20 @@
+"""The web application: every router, and the gateway they all reach."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from baleen_runtime.operator import operator_routes
+from ws_gateway.gateway import Gateway
+from ws_gateway.routes import native
+
+
+def make_app(gateway: Gateway, registry: CollectorRegistry) -> FastAPI:
+    """Return the application that serves *gateway*."""
+    app = FastAPI(title="Baleen gateway", docs_url=None, redoc_url=None)
+    app.state.gateway = gateway
+    for routes in (native,):
+        app.include_router(routes.router)
+    app.include_router(operator_routes(gateway.health, registry))
+    return app

@@ -1,0 +1,173 @@
+"""Hears the bus: one follower per stream, each message made an `Event` and handed to the gateway.
+
+A stream is heard before its past is read: what arrives meanwhile is held, so that memory has neither a hole
+nor a duplicate when the two are joined.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+
+import structlog
+
+from baleen_bus import (
+    ApiRefused,
+    Bus,
+    Delivered,
+    Follower,
+    Gap,
+    LastPerSubject,
+    Live,
+    Unreachable,
+    fetch_last,
+    fetch_newest,
+)
+from baleen_contracts.catalogue import CATALOGUE, Delivery, Entity, entity_of
+from ws_gateway.conversation import Conversation
+from ws_gateway.errors import Dropped
+from ws_gateway.event import Event
+from ws_gateway.gateway import Gateway
+
+log = structlog.get_logger(__name__)
+
+_UNHEARD = ("DEAD",)
+_MAX_SUBJECTS = 100_000
+_TRY_AGAIN_AFTER = 1.0
+
+
+def heard_streams() -> dict[str, tuple[Entity, ...]]:
+    """Return the streams that clients may ask for, each with what it stores."""
+    found: dict[str, tuple[Entity, ...]] = {}
+    for entity in CATALOGUE:
+        if entity.stream is not None and entity.stream not in _UNHEARD:
+            found[entity.stream] = (*found.get(entity.stream, ()), entity)
+    return found
+
+
+class Listener:
+    """Turns what one stream delivers into events for the gateway."""
+
+    def __init__(self, gateway: Gateway, bus: Bus, stream: str, entities: tuple[Entity, ...]) -> None:
+        self._gateway = gateway
+        self._bus = bus
+        self._stream = stream
+        self._entities = entities
+        self._names: dict[str, str | None] = {}
+        self._held: list[Event] | None = []
+        self._caught_up = asyncio.Event()
+        only_last = all(entity.delivery is Delivery.LATEST for entity in entities)
+        self._only_last = only_last
+        self.follower = Follower(
+            bus,
+            stream,
+            tuple(entity.pattern for entity in entities),
+            LastPerSubject() if only_last else Live(),
+            self._on_message,
+            self._on_gap,
+            self._caught_up.set,
+        )
+        gateway.patterns[stream] = tuple(entity.pattern for entity in entities)
+
+    async def follow(self, closing: AsyncExitStack) -> None:
+        """Begin to hear the stream, return when its past is remembered; it is heard until *closing* closes.
+
+        Raises:
+            ApiRefused, Unreachable: the bus does not answer or has no such stream yet.
+        """
+        await closing.enter_async_context(self.follower)
+        if self._only_last:
+            await self._caught_up.wait()
+        else:
+            for entity in self._entities:
+                self._remember(await self._past(entity))
+        self._release()
+
+    async def _past(self, entity: Entity) -> list[Delivered]:
+        if entity.delivery is Delivery.LATEST:
+            return await fetch_last(self._bus, self._stream, entity.pattern)
+        return await fetch_newest(self._bus, self._stream, entity.pattern, self._gateway.settings.newest_kept)
+
+    def _remember(self, past: Iterable[Delivered]) -> None:
+        for delivered in past:
+            event = self._event(delivered)
+            if event is not None:
+                self._gateway.memory.keep(event)
+                self._gateway.note_position(event)
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        for event in held or ():
+            if not self._gateway.memory.knows(event):
+                self._gateway.take(event)
+
+    def _on_message(self, delivered: Delivered) -> None:
+        event = self._event(delivered)
+        if event is None:
+            return
+        if self._held is None:
+            self._gateway.take(event)
+        else:
+            self._held.append(event)
+
+    def _on_gap(self, gap: Gap) -> None:
+        """Tell native clients which messages will not come; the seeds' dialects have no word for it."""
+        reason = str(gap.reason)
+        start, end = self._at(gap.from_seq), self._at(gap.to_seq)
+        log.warning("gap", stream=self._stream, start=gap.from_seq, end=gap.to_seq, reason=reason)
+        self._gateway.gaps += 1
+        dialect = Conversation.dialect
+        for entity in self._entities:
+            self._gateway.hub.announce(
+                dialect, entity.pattern, lambda topic: dialect.gap(topic, start, end, reason)
+            )
+
+    def _event(self, delivered: Delivered) -> Event | None:
+        subject = delivered.subject
+        name = self._names.get(subject) or self._name(subject)
+        if name is None:
+            self._gateway.hub.dropped[Dropped.UNKNOWN_SUBJECT] += 1
+            return None
+        headers = delivered.headers
+        return Event(
+            subject=subject,
+            entity=name,
+            stream=self._stream,
+            seq=delivered.seq,
+            at=self._at(delivered.seq),
+            time=headers.get("ce-time"),
+            body=delivered.body,
+            source=headers.get("ce-source"),
+        )
+
+    def _at(self, seq: int) -> str:
+        return f"{self._stream}.{self.follower.epoch}.{seq}"
+
+    def _name(self, subject: str) -> str | None:
+        entity = entity_of(subject)
+        if len(self._names) >= _MAX_SUBJECTS:
+            self._names.clear()
+        name = self._names[subject] = entity.name if entity is not None else None
+        return name
+
+
+async def follow_all(gateway: Gateway, bus: Bus, closing: AsyncExitStack) -> tuple[Follower, ...]:
+    """Hear every stream, waiting for those that are not made yet; return when their past is remembered."""
+    followers = []
+    for stream, entities in heard_streams().items():
+        while True:
+            listener = Listener(gateway, bus, stream, entities)
+            attempt = AsyncExitStack()
+            try:
+                await listener.follow(attempt)
+            except (ApiRefused, Unreachable) as error:
+                await attempt.aclose()
+                gateway.health.report("streams", ok=False, reason=f"{stream}: {error}")
+                await asyncio.sleep(_TRY_AGAIN_AFTER)
+                continue
+            await closing.enter_async_context(attempt)
+            followers.append(listener.follower)
+            break
+    gateway.health.report("streams", ok=True)
+    return tuple(followers)

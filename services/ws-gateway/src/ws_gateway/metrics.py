@@ -1,0 +1,63 @@
+"""What the gateway counts, read only when it is asked: the hot path adds plain integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ws_gateway.gateway import Gateway
+
+
+class GatewayCollector(Collector):
+    """The gateway's figures as `baleen_gateway_…`; labels hold closed lists, never tickers or clients."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, so that registering needs no running gateway."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Read everything."""
+        hub, sweep = self._gateway.hub, self._gateway.hub.sweep
+        yield self._gauge("connections", "Clients connected.", len(hub))
+        yield self._gauge("lanes", "Different wishes among the clients.", len(hub.lanes))
+        yield self._gauge("flush_interval_seconds", "Pause between flushes of a client.", sweep.pace.interval)
+        yield self._gauge("buffered_bytes", "Bytes that wait for slow clients.", hub.buffered())
+        yield self._count("connects", "Clients accepted.", hub.connects)
+        yield self._count("disconnects", "Clients gone.", hub.disconnects)
+        yield self._count("messages", "Messages taken from the bus.", self._gateway.taken)
+        yield self._count("deliveries", "Messages given to clients.", sweep.delivered)
+        yield self._count("frames_encoded", "Frames made; each is shared by all its readers.", hub.encoded)
+        yield self._count("flushes", "Flushes of a cohort of clients.", sweep.flushes)
+        yield self._count("flush_seconds", "Processor time spent flushing.", sweep.seconds)
+        forged = sum(follower.stats.forged for follower in self._gateway.followers)
+        yield self._count("forgeries", "Bus messages dropped because no stream stored them.", forged)
+        yield self._count("gaps", "Gaps that streams announced.", self._gateway.gaps)
+        closes = CounterMetricFamily(
+            "baleen_gateway_closes", "Connections that the gateway ended.", labels=["code", "reason"]
+        )
+        for (code, reason), count in hub.farewells.items():
+            closes.add_metric([str(code), reason.value], count)
+        yield closes
+        yield self._by_reason("refusals", "Client input that was not obeyed.", hub.refusals)
+        yield self._by_reason("dropped", "Bus messages that could not be shown.", hub.dropped)
+
+    @staticmethod
+    def _gauge(name: str, words: str, value: float) -> Metric:
+        return GaugeMetricFamily(f"baleen_gateway_{name}", words, value)
+
+    @staticmethod
+    def _count(name: str, words: str, value: float) -> Metric:
+        return CounterMetricFamily(f"baleen_gateway_{name}", words, value)
+
+    @staticmethod
+    def _by_reason(name: str, words: str, counts: Mapping[Any, int]) -> Metric:
+        family = CounterMetricFamily(f"baleen_gateway_{name}", words, labels=["reason"])
+        for reason, count in counts.items():
+            family.add_metric([str(reason)], count)
+        return family

@@ -1,0 +1,108 @@
+"""The life of ws-gateway: serve, hear the bus, leave politely."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from baleen_bus import open_bus
+from baleen_runtime.lifecycle import StopRequested
+from baleen_runtime.serve import listen_on, serve
+from ws_gateway.app import make_app
+from ws_gateway.errors import BusLost
+from ws_gateway.gateway import Gateway
+from ws_gateway.listen import follow_all
+from ws_gateway.metrics import GatewayCollector
+from ws_gateway.settings import Settings
+from ws_gateway.transport import HandOver
+
+log = structlog.get_logger(__name__)
+
+_GARBAGE_THRESHOLDS = (50_000, 20, 50)
+
+
+async def run(
+    settings: Settings, stop: asyncio.Event, *, on_listening: Callable[[int], None] | None = None
+) -> None:
+    """Serve clients until *stop* is set, then say goodbye to them within the drain time.
+
+    Args:
+        settings: what the operator decided.
+        stop: set by the owner when it is time to leave.
+        on_listening: called with the first port once connections are accepted.
+
+    Raises:
+        PortBusy: another program has one of our ports.
+        BusLost: the connection to the bus ended for good.
+    """
+    gateway = Gateway(settings)
+    registry = CollectorRegistry()
+    registry.register(GatewayCollector(gateway))
+    ports = (settings.port, *settings.also_listen)
+    sockets = [listen_on(settings.host, port, variable="WS_GATEWAY_PORT") for port in ports]
+    _calm_the_collector()
+    served = asyncio.Event()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            serving = serve(
+                make_app(gateway, registry),
+                sockets=sockets,
+                stop=served,
+                on_listening=on_listening,
+                grace=1.0,
+                ws=HandOver,
+                ws_max_size=settings.max_frame_bytes,
+                ws_per_message_deflate=False,
+                ws_ping_interval=None,  # the hub pings all clients in turns, with one timer
+            )
+            tasks.create_task(serving, name="serve")
+            tasks.create_task(_listen(gateway), name="listen")
+            tasks.create_task(_leave(gateway, stop, served), name="leave")
+    except* StopRequested:
+        log.info("clients told, leaving")
+    finally:
+        gateway.hub.close()
+
+
+async def _listen(gateway: Gateway) -> None:
+    """Hear the bus until cancelled."""
+    settings, health = gateway.settings, gateway.health
+    lost = asyncio.Event()
+    password = settings.nats_password.get_secret_value() if settings.nats_password else None
+    opening = open_bus(
+        url=settings.nats_url,
+        user=settings.nats_user,
+        password=password,
+        name="ws-gateway",
+        on_closed=lost.set,
+    )
+    async with opening as bus, AsyncExitStack() as closing:
+        health.report("bus", ok=True)
+        bus.on_disconnected(lambda: health.report("bus", ok=False, reason="disconnected from NATS"))
+        bus.on_reconnected(lambda: health.report("bus", ok=True))
+        gateway.bus = bus
+        gateway.followers = await follow_all(gateway, bus, closing)
+        gc.collect()
+        gc.freeze()  # what lives as long as the process is not looked through again and again
+        await lost.wait()
+        raise BusLost
+
+
+async def _leave(gateway: Gateway, stop: asyncio.Event, served: asyncio.Event) -> None:
+    """Wait until asked to leave; then no more clients, a word to each, and the server's end."""
+    await stop.wait()
+    gateway.leaving = True
+    gateway.health.drain()
+    await gateway.hub.leave(gateway.settings.drain_seconds)
+    served.set()
+    raise StopRequested
+
+
+def _calm_the_collector() -> None:
+    """Look for garbage cycles more rarely: a pass over all clients' objects makes frames late."""
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
