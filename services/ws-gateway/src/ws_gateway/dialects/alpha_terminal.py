@@ -80,10 +80,20 @@ _TELL: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
 }
 
 
+@dataclass(frozen=True)
 class AlphaTerminal:
-    """How Alpha Terminal's clients are spoken to."""
+    """How Alpha Terminal's clients are spoken to.
 
-    seed: bool = True
+    Attributes:
+        on_unread: called for a text that is no JSON, which is counted and not answered.
+    """
+
+    on_unread: Callable[[], None]
+
+    @property
+    def seed(self) -> bool:
+        """Clients know only the close codes of the application they were made for."""
+        return True
 
     @property
     def name(self) -> str:
@@ -103,12 +113,12 @@ class AlphaTerminal:
         return orjson.dumps({**tell(body), "timestamp": occurred(body)})
 
     def hear(self, text: str, now: datetime) -> Sequence[bytes]:
-        """Answer a ping; every other JSON object is accepted in silence.
-
-        Raises:
-            ValueError: the text is no JSON.
-        """
-        said = orjson.loads(text)
+        """Answer a ping; everything else is accepted in silence."""
+        try:
+            said = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            self.on_unread()
+            return ()
         if isinstance(said, dict) and said.get("type") == "ping":
             return (orjson.dumps({"type": "pong", "timestamp": stamp(now)}),)
         return ()

@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from ws_gateway.dialects.flowmind_rows import congress_row, dark_pool_row, flow_row, mover_row
-from ws_gateway.dialects.timestamps import occurred, stamp
+from ws_gateway.dialects.timestamps import occurred
 from ws_gateway.event import Event
 
 
@@ -113,8 +113,9 @@ class FlowMind:
         """Answer nothing: the protocol has no client commands."""
         return ()
 
-    def error(self, code: str, message: str, now: datetime) -> bytes:
-        """Return an error frame in the envelope of the documents."""
-        return orjson.dumps(
-            {"type": "error", "channel": "error", "timestamp": stamp(now), "code": code, "message": message}
-        )
+    def error(self, code: str, message: str, now: datetime) -> bytes:  # noqa: ARG002 - the dialect's signature
+        """Return nothing: a widget takes every frame for a row and fails on one without numbers.
+
+        The close code and its reason tell the client instead.
+        """
+        return b""

@@ -1,7 +1,7 @@
 """The flat fields that FlowMind's four widgets read, made from contract messages. Pure.
 
-Names, spellings and types are the widgets'; all numbers are JSON numbers. A message of which a price or change
-is unknown gives None rather than a made-up zero.
+Names, spellings and types are the widgets'; all numbers are JSON numbers. A message of which a price or a
+change is unknown gives None rather than a made-up zero.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def dark_pool_row(trade: Mapping[str, Any]) -> dict[str, Any]:
 def congress_row(trade: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of a disclosed trade.
 
-    The badge looks for "purchase", the filter for "buy" and "sell", so `transaction_type` has both words; what
-    was filed is kept in `transaction_type_filed`. An open range ends where it starts. The upstream does not tell
-    the party; without one the widget shows no badge.
+    The badge looks for "purchase", the filter for "buy" and "sell", so `transaction_type` has both words;
+    what was filed is kept in `transaction_type_filed`. An open range ends where it starts. The upstream does
+    not tell the party; without one the widget shows no badge.
     """
     low = trade.get("amount_low", 0)
     return {

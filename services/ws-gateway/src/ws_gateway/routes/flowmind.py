@@ -1,0 +1,133 @@
+"""`/api/stream/…`: FlowMind's four streams and its four HTTP endpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, Request, WebSocket
+from fastapi.responses import JSONResponse
+from nats.errors import NoRespondersError
+from pydantic import ValidationError
+
+from baleen_bus.errors import BusError
+from baleen_contracts.catalogue import by_name
+from baleen_contracts.command import RECONNECT_SUBJECT, CommandReply, CommandRequest
+from ws_gateway.dialects import flowmind_status
+from ws_gateway.dialects.flowmind import CONGRESS, DARK_POOL, FLOW, MARKET_MOVERS, Channel, FlowMind
+from ws_gateway.dialects.flowmind_status import Clients, Feeds
+from ws_gateway.gateway import Gateway
+from ws_gateway.session import Last, Newest, Opening, serve
+
+log = structlog.get_logger(__name__)
+
+router = APIRouter(prefix="/api/stream")
+
+NEWEST: Final = Newest(50)
+RECONNECT_EVERY: Final = 60.0
+_ANSWERED_WITHIN: Final = 10.0
+_DIALECT: Final = FlowMind()
+
+
+@router.websocket(FLOW.path)
+async def on_flow(websocket: WebSocket) -> None:
+    """Flow alerts, beginning with the newest 50."""
+    await _open(websocket, FLOW, NEWEST)
+
+
+@router.websocket(MARKET_MOVERS.path)
+async def on_market_movers(websocket: WebSocket) -> None:
+    """Market movers, beginning with the last of every ticker."""
+    await _open(websocket, MARKET_MOVERS, Last())
+
+
+@router.websocket(DARK_POOL.path)
+async def on_dark_pool(websocket: WebSocket) -> None:
+    """Dark-pool prints, beginning with the newest 50."""
+    await _open(websocket, DARK_POOL, NEWEST)
+
+
+@router.websocket(CONGRESS.path)
+async def on_congress(websocket: WebSocket) -> None:
+    """Congress trades, beginning with the newest 50."""
+    await _open(websocket, CONGRESS, NEWEST)
+
+
+@router.get("/status", tags=["flowmind"])
+async def status(request: Request) -> dict[str, Any]:
+    """Say how the upstream stands and who listens."""
+    gateway: Gateway = request.app.state.gateway
+    return flowmind_status.status(_feeds(gateway), _clients(gateway))
+
+
+@router.get("/channels", tags=["flowmind"])
+async def channels(request: Request) -> dict[str, Any]:
+    """List the streams."""
+    gateway: Gateway = request.app.state.gateway
+    return flowmind_status.channels(_feeds(gateway), _clients(gateway))
+
+
+@router.get("/health", tags=["flowmind"])
+async def health(request: Request) -> JSONResponse:
+    """Answer 200 while upstream data can arrive, else 503."""
+    gateway: Gateway = request.app.state.gateway
+    code, body = flowmind_status.health(_feeds(gateway), _clients(gateway))
+    return JSONResponse(body, code)
+
+
+@router.post("/reconnect", tags=["flowmind"])
+async def reconnect(request: Request) -> JSONResponse:
+    """Ask uw-ingest to connect anew: 200 when it has, 429 within a minute, 503 without anybody to ask."""
+    state = request.app.state
+    wait = getattr(state, "reconnect_allowed_at", 0.0) - time.monotonic()
+    if wait > 0:
+        seconds = str(math.ceil(wait))
+        detail = f"Reconnected less than a minute ago; try again in {seconds} s"
+        return JSONResponse({"detail": detail}, 429, {"Retry-After": seconds})
+    # Said before the answer is awaited, so that a second request cannot slip in between.
+    state.reconnect_allowed_at = time.monotonic() + RECONNECT_EVERY
+    reply = await _ask_ingest(state.gateway, request)
+    if reply is None:
+        return JSONResponse({"detail": "WebSocket client not initialized"}, 503)
+    if not reply.ok:
+        return JSONResponse({"detail": reply.message or "Failed to reconnect"}, 500)
+    return JSONResponse({"status": "success", "message": "Reconnected to Unusual Whales WebSocket"})
+
+
+async def _ask_ingest(gateway: Gateway, request: Request) -> CommandReply | None:
+    """Return the answer of uw-ingest, None where nobody answers.
+
+    Where nobody even listens, nothing has been done, and the next request need not wait.
+    """
+    if gateway.bus is None:
+        request.app.state.reconnect_allowed_at = 0.0
+        return None
+    client = request.client.host if request.client else None
+    command = CommandRequest(action="reconnect", client=client)
+    try:
+        answer = await gateway.bus.request_json(
+            RECONNECT_SUBJECT, command.model_dump(mode="json", exclude_none=True), within=_ANSWERED_WITHIN
+        )
+        return CommandReply.model_validate(answer)
+    except (BusError, ValidationError) as error:
+        log.warning("nobody reconnects", reason=str(error))
+        if isinstance(error.__cause__, NoRespondersError):
+            request.app.state.reconnect_allowed_at = 0.0
+        return None
+
+
+async def _open(websocket: WebSocket, channel: Channel, snapshot: Last | Newest) -> None:
+    topics = (by_name(channel.entity).pattern,)
+    await serve(websocket, Opening(dialect=_DIALECT, topics=topics, label=channel.id, snapshot=snapshot))
+
+
+def _feeds(gateway: Gateway) -> Feeds:
+    return Feeds(gateway.feed_statuses().values(), datetime.now(UTC))
+
+
+def _clients(gateway: Gateway) -> Clients:
+    stats = gateway.hub.stats()
+    return Clients(stats.by_label, stats.connects, stats.disconnects, stats.messages, stats.uptime)
