@@ -1,0 +1,107 @@
+"""The native protocol as a transcript: what is said, what is answered."""
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ws_gateway.dialects.native import MAX_TOPICS, Native, Ping, Subscribe, Unsubscribe, Wrong, read
+from ws_gateway.errors import Refusal
+from ws_gateway.event import Event
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SAID = Event(
+    "signal.v1.SPY", "signal", "SIGNAL", 7, "SIGNAL.e1.7", "2026-01-02T03:04:05Z", b'{"symbol":"SPY"}'
+)
+
+
+def test_subscribe_is_read_with_its_snapshot_and_id():
+    """Topics keep their order and lose their doubles; a snapshot comes unless it is declined."""
+    assert read('{"op":"subscribe","topics":["a.b","c.>","a.b"],"id":7}') == Subscribe(
+        ("a.b", "c.>"), True, 7
+    )
+    assert read('{"op":"subscribe","topics":["a"],"snapshot":false}') == Subscribe(("a",), False, None)
+
+
+def test_unsubscribe_and_ping_are_read():
+    """Both echo the id they came with."""
+    assert read('{"op":"unsubscribe","topics":["a.b"],"id":"x"}') == Unsubscribe(("a.b",), "x")
+    assert read('{"op":"ping","id":1}') == Ping(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("", Refusal.BAD_JSON),
+        ("{", Refusal.BAD_JSON),
+        ("[]", Refusal.BAD_JSON),
+        ("NaN", Refusal.BAD_JSON),
+        ("[" * 100_000, Refusal.BAD_JSON),
+        ("{}", Refusal.UNKNOWN_OP),
+        ('{"op":"fly"}', Refusal.UNKNOWN_OP),
+        ('{"op":["ping"]}', Refusal.UNKNOWN_OP),
+        ('{"op":"ping","id":{}}', Refusal.BAD_REQUEST),
+        ('{"op":"ping","id":true}', Refusal.BAD_REQUEST),
+        ('{"op":"subscribe"}', Refusal.BAD_REQUEST),
+        ('{"op":"subscribe","topics":[]}', Refusal.BAD_REQUEST),
+        ('{"op":"subscribe","topics":"a"}', Refusal.BAD_REQUEST),
+        ('{"op":"subscribe","topics":[1]}', Refusal.BAD_REQUEST),
+        ('{"op":"subscribe","topics":["a"],"snapshot":"yes"}', Refusal.BAD_REQUEST),
+        ('{"op":"subscribe","topics":["a..b"]}', Refusal.BAD_TOPIC),
+    ],
+)
+def test_what_cannot_be_obeyed_is_refused_with_a_reason(text: str, refusal: Refusal):
+    """Each mistake has its own word and a sentence."""
+    request = read(text)
+
+    assert isinstance(request, Wrong)
+    assert request.refusal is refusal
+    assert request.message
+
+
+def test_too_many_topics_are_refused():
+    """A request may not ask for more topics than a client may have."""
+    topics = [f"a.{n}" for n in range(MAX_TOPICS + 1)]
+
+    assert isinstance(request := read(orjson.dumps({"op": "subscribe", "topics": topics}).decode()), Wrong)
+    assert request.refusal is Refusal.TOO_MANY
+
+
+@given(st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(str))
+def test_reading_never_fails(text: str):
+    """Whatever a client says, there is an answer."""
+    assert read(text)
+
+
+def test_an_event_carries_the_body_as_it_came():
+    """Topic, position and time stand before the body, which is not rewritten."""
+    assert orjson.loads(Native().encode(SAID)) == {
+        "op": "event",
+        "topic": "signal.v1.SPY",
+        "at": "SIGNAL.e1.7",
+        "time": "2026-01-02T03:04:05Z",
+        "data": {"symbol": "SPY"},
+    }
+    assert orjson.loads(Native().snapshot_item(SAID))["snapshot"] is True
+
+
+def test_a_body_that_is_no_json_is_not_said():
+    """Garbage on the bus never becomes a broken frame."""
+    garbage = Event("signal.v1.SPY", "signal", "SIGNAL", 7, "SIGNAL.e1.7", None, b'{"symbol":')
+
+    with pytest.raises(ValueError, match="unexpected end"):
+        Native().encode(garbage)
+
+
+def test_the_plain_answers():
+    """Pings and mistakes are answered without asking anybody."""
+    native = Native()
+
+    assert [orjson.loads(a) for a in native.hear('{"op":"ping","id":3}', NOW)] == [
+        {"op": "pong", "time": "2026-01-02T03:04:05.000Z", "id": 3}
+    ]
+    (answer,) = native.hear('{"op":"fly","id":4}', NOW)
+    assert orjson.loads(answer)["code"] == "unknown_op"
+    assert orjson.loads(answer)["id"] == 4
