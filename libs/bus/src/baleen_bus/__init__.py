@@ -14,7 +14,10 @@ from baleen_bus.errors import (
     ServerTooOld,
     Unreachable,
 )
+from baleen_bus.follower import Follower, FollowerStats, FromSequence, Gap, LastPerSubject, Live, Start
 from baleen_bus.publisher import Publisher, PublisherStats
+from baleen_bus.reading import Delivered, fetch_last, fetch_newest, stream_epoch
+from baleen_bus.sequence import GapReason
 
 __all__ = [
     "AccessRefused",
@@ -23,13 +26,25 @@ __all__ = [
     "BusClosed",
     "BusError",
     "BusStopped",
+    "Delivered",
     "DropReason",
+    "Follower",
+    "FollowerStats",
+    "FromSequence",
+    "Gap",
+    "GapReason",
+    "LastPerSubject",
+    "Live",
     "OutboxFull",
     "PublishRefused",
     "Publisher",
     "PublisherStats",
     "ServerTooOld",
+    "Start",
     "Stored",
     "Unreachable",
+    "fetch_last",
+    "fetch_newest",
     "open_bus",
+    "stream_epoch",
 ]

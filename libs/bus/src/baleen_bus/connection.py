@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import nats.errors
 import orjson
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from baleen_bus.errors import AccessRefused, ApiRefused, ServerTooOld, Unreachable
@@ -31,7 +32,7 @@ PROFILE: dict[str, Any] = {
     "flush_timeout": 5,  # by default a forced flush waits for ever once its connection is gone
 }
 
-Callback = Callable[[], None]
+Callback = Callable[[], object]
 _T = TypeVar("_T")
 
 
@@ -90,10 +91,14 @@ class Bus:
             Unreachable: no answer in time, or nobody listens there.
         """
         payload = b"" if body is None else orjson.dumps(body)
+        asking = asyncio.ensure_future(self.nc.request(subject, payload, timeout=within))
+        forget = self.on_disconnected(asking.cancel)
         try:
-            reply = await self.nc.request(subject, payload, timeout=within)
+            reply = await self._answer(asking)
         except (nats.errors.Error, OSError) as error:
             raise Unreachable(f"{subject}: no answer ({type(error).__name__})") from error
+        finally:
+            forget()
         answer: dict[str, Any] = orjson.loads(reply.data)
         if "error" in answer:
             refusal = answer["error"]
@@ -104,6 +109,24 @@ class Bus:
                 refusal.get("description", ""),
             )
         return answer
+
+    def broken(self, error: BaseException) -> None:
+        """A part that must not end has ended: the owner hears of it as of a connection closed for good."""
+        log.critical("the bus is broken", exc_info=error)
+        if self._on_closed is not None:
+            self._on_closed()
+
+    async def _answer(self, asking: asyncio.Future[Msg]) -> Msg:
+        """Waits for an answer no longer than the connection that the question went out on lasts."""
+        if not self.connected:
+            asking.cancel()
+        try:
+            return await asking
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise nats.errors.ConnectionClosedError from None
 
     async def _connect(self, url: str, user: str | None, password: str | None) -> None:
         connecting = asyncio.create_task(
@@ -161,6 +184,14 @@ class Bus:
             log.debug(
                 "closing the bus: %s", type(error).__name__
             )  # a dead link makes close() raise; we are leaving
+
+    def supervise(self, task: asyncio.Task[None]) -> None:
+        """Reports as broken when this task ends by an error."""
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.broken(error)
 
     async def _error_cb(self, error: Exception) -> None:
         """Counts and nothing else: an exception here would kill the client's read loop."""

@@ -101,6 +101,7 @@ class Publisher:
             if self._bus.connected:
                 self._on_link()
             pump = asyncio.create_task(self._pump(), name="publisher-pump")
+            self._bus.supervise(pump)
             opening.push_async_callback(_ended, pump)
             self._leave = opening.pop_all()
         return self
