@@ -7,14 +7,14 @@ from prometheus_client import CollectorRegistry
 
 from baleen_runtime.operator import operator_routes
 from ws_gateway.gateway import Gateway
-from ws_gateway.routes import native
+from ws_gateway.routes import alpha_terminal, flowmind, native, page
 
 
 def make_app(gateway: Gateway, registry: CollectorRegistry) -> FastAPI:
     """Return the application that serves *gateway*."""
     app = FastAPI(title="Baleen gateway", docs_url=None, redoc_url=None)
     app.state.gateway = gateway
-    for routes in (native,):
+    for routes in (flowmind, alpha_terminal, native, page):
         app.include_router(routes.router)
     app.include_router(operator_routes(gateway.health, registry))
     return app
