@@ -148,8 +148,8 @@ class Error(Frame):
     message: Annotated[str, Field(max_length=2_000)]
 
 
-CLIENT_FRAMES: Final = (Subscribe, Unsubscribe, Ping)
-SERVER_FRAMES: Final = (
+CLIENT_FRAMES: Final[tuple[type[Frame], ...]] = (Subscribe, Unsubscribe, Ping)
+SERVER_FRAMES: Final[tuple[type[Frame], ...]] = (
     Welcome,
     Subscribed,
     Unsubscribed,
