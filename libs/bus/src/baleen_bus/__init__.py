@@ -15,6 +15,7 @@ from baleen_bus.errors import (
     Unreachable,
 )
 from baleen_bus.follower import Follower, FollowerStats, FromSequence, Gap, LastPerSubject, Live, Start
+from baleen_bus.one_call import close_default, publish, publish_sync
 from baleen_bus.publisher import Publisher, PublisherStats
 from baleen_bus.reading import Delivered, fetch_last, fetch_newest, stream_epoch
 from baleen_bus.sequence import GapReason
@@ -43,8 +44,11 @@ __all__ = [
     "Start",
     "Stored",
     "Unreachable",
+    "close_default",
     "fetch_last",
     "fetch_newest",
     "open_bus",
+    "publish",
+    "publish_sync",
     "stream_epoch",
 ]
