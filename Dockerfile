@@ -30,6 +30,7 @@ ARG PORT
 LABEL org.opencontainers.image.title="baleen ${SERVICE}"
 COPY --from=build /opt/baleen /opt/baleen
 ENV PATH=/opt/baleen/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PROBE=http://127.0.0.1:${PORT}/readyz
+RUN install -d -o 10001 -g 10001 /data
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE ${PORT}

@@ -4,11 +4,15 @@ import pytest
 
 from baleen.errors import CannotRun
 from baleen.greeting import greeting
-from baleen.plan import LIVE_URL, SECRET_NAMES, Plan, is_simulated, make_plan
+from baleen.plan import Place, Plan, make_plan, needs_simulator
 from baleen.ports import Ports, wanted_ports
+from baleen_bus.permissions import PASSWORD_VARIABLES
 from baleen_contracts.catalogue import by_name
 
-SECRETS = {name: f"secret-of-{name}" for name in SECRET_NAMES}
+PASSWORDS = {user: f"secret-of-{user}" for user in PASSWORD_VARIABLES}
+PLACE = Place(
+    store="/store", nats_config="/nats.conf", sources="/sources.json", webhook="http://127.0.0.1/the-webhook"
+)
 
 
 def planned(settings: dict[str, str], also_listen: tuple[int, ...] = ()) -> Plan:
@@ -16,9 +20,8 @@ def planned(settings: dict[str, str], also_listen: tuple[int, ...] = ()) -> Plan
     return make_plan(
         settings,
         ports=Ports(),
-        secrets=SECRETS,
-        folder="/store",
-        nats_config="/nats.conf",
+        place=PLACE,
+        passwords=PASSWORDS,
         also_listen=also_listen,
     )
 
@@ -51,23 +54,30 @@ def test_a_token_makes_it_live_and_only_ingest_sees_it(name):
     plan = planned({name: "the-real-token"})
 
     assert not plan.simulated
-    assert environ_of(plan, "uw-ingest")["UW_INGEST_UPSTREAM_URL"] == LIVE_URL
+    assert "UW_INGEST_UPSTREAM_URL" not in environ_of(plan, "uw-ingest")
     assert [c.name for c in plan.children if "the-real-token" in c.environ.values()] == ["uw-ingest"]
+    assert "uw-simulator" not in [child.name for child in plan.children]
+
+
+def test_an_upstream_of_ones_own_can_be_said_to_be_simulated():
+    """A simulator that runs elsewhere is named as source, and nothing here calls its data live."""
+    plan = planned({"UW_INGEST_UPSTREAM_URL": "http://elsewhere:8010", "UW_INGEST_SOURCE": "uw-simulator"})
+    assert plan.simulated
     assert "uw-simulator" not in [child.name for child in plan.children]
 
 
 def test_an_empty_token_is_no_token():
     """A line `UW_API_TOKEN=` left in `.env` does not turn the simulator off."""
-    assert is_simulated({"UW_API_TOKEN": " "})
+    assert needs_simulator({"UW_API_TOKEN": " "})
 
 
 def test_each_child_knows_its_own_password_and_no_other():
     """Only the server, which checks them, knows every password of the bus."""
     plan = planned({})
     for child in plan.services:
-        known = {name for name, secret in SECRETS.items() if secret in child.environ.values()}
-        assert known <= {child.name}, child.name
-    assert set(SECRETS.values()) - set(plan.server.environ.values()) == {SECRETS["local-webhook"]}
+        known = {user for user, password in PASSWORDS.items() if password in child.environ.values()}
+        assert known == {child.name}
+    assert set(PASSWORDS.values()) <= set(plan.server.environ.values())
 
 
 def test_settings_reach_the_service_whose_prefix_they_carry():

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from baleen.errors import CannotRun
-from baleen.plan import is_simulated
+from baleen.plan import needs_simulator
 from baleen.ports import LOOPBACK, OWNERS, Ports, is_free, wanted_ports
 from baleen.state import known_secret, project_root, read_dotenv
 from baleen.terminal import Terminal
@@ -64,7 +64,7 @@ async def _examine(root: Path, settings: Mapping[str, str], ports: Ports, termin
     findings = [*this_machine(root), upstream(settings)]
     for finding in findings:
         worst |= _show(finding, terminal)
-    async for finding in _running(root, ports, simulated=is_simulated(settings)):
+    async for finding in _running(root, ports, simulated=needs_simulator(settings)):
         worst |= _show(finding, terminal)
     return worst
 
@@ -99,7 +99,7 @@ def this_machine(root: Path) -> list[Finding]:
 
 def upstream(settings: Mapping[str, str]) -> Finding:
     """Say where data comes from; the token itself is never shown."""
-    if is_simulated(settings):
+    if needs_simulator(settings):
         return Finding(Verdict.OK, "no token: data is SIMULATED (UW_API_TOKEN in .env makes it live)")
     return Finding(Verdict.OK, "a token or an upstream is set: data is LIVE")
 

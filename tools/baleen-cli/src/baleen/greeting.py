@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from baleen.plan import WEBHOOK_SECRET, Plan
+from baleen.plan import Plan
 from baleen_contracts.catalogue import by_name
 
 _SIMULATED = """\
 The data is SIMULATED. For real data put your token into the file .env, never on a command line:
   UW_API_TOKEN=your-token"""
 _LIVE = "The data is LIVE, from Unusual Whales."
-
-
-def webhook_url(plan: Plan) -> str:
-    """Return the URL that stands in for a Discord webhook's, source `local`."""
-    return f"http://127.0.0.1:{plan.ports.bridge}/api/webhooks/local/{plan.secrets[WEBHOOK_SECRET]}"
 
 
 def greeting(plan: Plan, also_listen: Sequence[int] = ()) -> str:
@@ -30,9 +25,9 @@ Page        http://localhost:{plan.ports.gateway}/
 
 WebSocket   .venv/bin/python -m websockets ws://{gateway}/api/stream/ws/flow
             .venv/bin/baleen watch --url ws://{gateway}/v1/stream '{flow}'
-NATS        nats sub --server {plan.nats_url} --user team --password {plan.secrets["team"]} '{flow}'
-Webhook     {webhook_url(plan)}
-            curl -H 'Content-Type: application/json' -d '{{"content": "hello from curl"}}' {webhook_url(plan)}
+NATS        nats sub --server {plan.nats_url} --user team --password {plan.passwords["team"]} '{flow}'
+Webhook     {plan.place.webhook}
+            curl -H 'Content-Type: application/json' -d '{{"content": "hello"}}' {plan.place.webhook}
 
 {_SIMULATED if plan.simulated else _LIVE}
 """

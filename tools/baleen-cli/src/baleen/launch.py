@@ -52,7 +52,7 @@ async def _start_all(plan: Plan, children: Children, audience: Audience) -> None
     await children.start(plan.server)
     await children.until_ready(plan.server, within=SERVER_WITHIN, on_wait=waiting)
     try:
-        outcomes = await bootstrap(url=plan.nats_url, user="bootstrap", password=plan.secrets["bootstrap"])
+        outcomes = await bootstrap(url=plan.nats_url, user="bootstrap", password=plan.passwords["bootstrap"])
     except BusError as error:
         raise CannotRun(f"The streams could not be made: {error}") from error
     changed = [f"{outcome.stream} {outcome.change}" for outcome in outcomes if outcome.change != "unchanged"]

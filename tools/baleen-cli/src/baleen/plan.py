@@ -12,12 +12,9 @@ from types import MappingProxyType
 from baleen.ports import LOOPBACK, Ports
 from baleen_bus.permissions import PASSWORD_VARIABLES
 
-WEBHOOK_SECRET = "local-webhook"  # noqa: S105 - the name under which the secret is kept
-SECRET_NAMES = (*PASSWORD_VARIABLES, WEBHOOK_SECRET)
-
 TOKEN_VARIABLES = ("UW_INGEST_TOKEN", "UW_API_TOKEN", "UW_KEY", "UNUSUAL_WHALES_API_KEY")
 SIMULATED_TOKEN = "simulated-token"  # noqa: S105 - the simulator's public one
-LIVE_URL = "https://api.unusualwhales.com"
+SIMULATED_SOURCE = "uw-simulator"
 
 PREFIXES: Mapping[str, str] = MappingProxyType(
     {
@@ -27,6 +24,8 @@ PREFIXES: Mapping[str, str] = MappingProxyType(
         "uw-simulator": "UW_SIMULATOR_",
     }
 )
+_SIMULATED_PACE = {"UW_INGEST_CONGRESS_EVERY": "5", "UW_INGEST_MOVERS_EVERY": "5"}
+"""Faster than a plan's budget would like: a simulator costs nothing, and a moving page shows that it works."""
 _SHARED = ("BALEEN_LOG_LEVEL", "BALEEN_LOG_FORMAT")
 _OURS = (*PREFIXES.values(), "BALEEN_", "BOOTSTRAP_", "TEAM_", "UW_", "UNUSUAL_WHALES_")
 
@@ -49,14 +48,41 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run keeps what.
+
+    Attributes:
+        store: the folder of the bus's streams.
+        nats_config: the server's configuration.
+        sources: the file of those who may post alerts.
+        webhook: the URL of the one called `local`; a credential.
+    """
+
+    store: str
+    nats_config: str
+    sources: str
+    webhook: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What to start: the server first, then the streams are made, then everything else at once."""
+    """What to start: the server first, then the streams are made, then everything else at once.
+
+    Attributes:
+        ports: where everything listens.
+        place: where everything is kept.
+        simulated: whether the data is made up.
+        server: the bus.
+        services: what speaks over it.
+        passwords: per user of the bus.
+    """
 
     ports: Ports
+    place: Place
     simulated: bool
     server: Child
     services: tuple[Child, ...]
-    secrets: Mapping[str, str]
+    passwords: Mapping[str, str]
 
     @property
     def nats_url(self) -> str:
@@ -69,8 +95,8 @@ class Plan:
         return (self.server, *self.services)
 
 
-def is_simulated(settings: Mapping[str, str]) -> bool:
-    """Tell whether nobody gave a token or an upstream, so that a simulator has to stand in."""
+def needs_simulator(settings: Mapping[str, str]) -> bool:
+    """Tell whether nobody gave a token or an upstream, so that our simulator has to stand in."""
     return not any(settings.get(name, "").strip() for name in (*TOKEN_VARIABLES, "UW_INGEST_UPSTREAM_URL"))
 
 
@@ -78,9 +104,8 @@ def make_plan(
     settings: Mapping[str, str],
     *,
     ports: Ports,
-    secrets: Mapping[str, str],
-    folder: str,
-    nats_config: str,
+    place: Place,
+    passwords: Mapping[str, str],
     also_listen: tuple[int, ...] = (),
 ) -> Plan:
     """Decide what runs.
@@ -88,88 +113,93 @@ def make_plan(
     Args:
         settings: the variables of `.env` and of the environment, the latter winning.
         ports: where everything listens.
-        secrets: one per name in `SECRET_NAMES`.
-        folder: where the bus keeps its streams.
-        nats_config: path of the server's configuration.
+        place: where everything is kept.
+        passwords: one per user of the bus.
         also_listen: further ports of the gateway.
     """
-    simulated = is_simulated(settings)
-    services = [_gateway(settings, ports, secrets, also_listen), _bridge(settings, ports, secrets)]
-    if simulated:
-        services.insert(0, _simulator(settings, ports, secrets))
-    services.append(_ingest(settings, ports, secrets, simulated=simulated))
+    run = _Run(settings, ports, place, passwords)
+    simulator = needs_simulator(settings)
+    services = [run.gateway(also_listen), run.bridge(), run.ingest(simulator=simulator)]
     return Plan(
-        ports, simulated, _server(settings, ports, secrets, folder, nats_config), tuple(services), secrets
+        ports=ports,
+        place=place,
+        simulated=simulator or settings.get("UW_INGEST_SOURCE") == SIMULATED_SOURCE,
+        server=run.server(),
+        services=(run.simulator(), *services) if simulator else tuple(services),
+        passwords=passwords,
     )
 
 
-def _neutral(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return what every child may see: paths, locale, proxies; nothing that carries a prefix of ours."""
-    return {name: value for name, value in settings.items() if not name.startswith(_OURS)}
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What every child is told from."""
+
+    settings: Mapping[str, str]
+    ports: Ports
+    place: Place
+    passwords: Mapping[str, str]
+
+    def server(self) -> Child:
+        told = {variable: self.passwords[user] for user, variable in PASSWORD_VARIABLES.items()}
+        told |= {
+            "BALEEN_NATS_LISTEN": f"{LOOPBACK}:{self.ports.nats}",
+            "BALEEN_NATS_MONITOR": f"{LOOPBACK}:{self.ports.monitor}",
+            "BALEEN_NATS_STORE": self.place.store,
+        }
+        ready = f"http://{LOOPBACK}:{self.ports.monitor}/healthz?js-enabled-only=true"
+        return Child(
+            "nats-server", ("nats-server", "-c", self.place.nats_config), {**self._neutral(), **told}, ready
+        )
+
+    def simulator(self) -> Child:
+        told = self._told("uw-simulator", self.ports.simulator)
+        told.setdefault("UW_SIMULATOR_DEMO_PUBLISHERS", "true")
+        return _service("uw-simulator", told, self.ports.simulator)
+
+    def ingest(self, *, simulator: bool) -> Child:
+        told = self._told("uw-ingest", self.ports.ingest)
+        if simulator:
+            told["UW_INGEST_UPSTREAM_URL"] = f"http://{LOOPBACK}:{self.ports.simulator}"
+            told["UW_INGEST_TOKEN"] = self.settings.get("UW_SIMULATOR_TOKEN", SIMULATED_TOKEN)
+            told["UW_INGEST_SOURCE"] = SIMULATED_SOURCE
+            for name, value in _SIMULATED_PACE.items():
+                told.setdefault(name, value)
+            if self.settings.get("UW_SIMULATOR_HOURS") != "real":
+                told.setdefault("UW_INGEST_CALENDAR", "always_open")
+        else:
+            told |= {name: self.settings[name] for name in TOKEN_VARIABLES if self.settings.get(name)}
+        return _service("uw-ingest", told, self.ports.ingest)
+
+    def gateway(self, also_listen: tuple[int, ...]) -> Child:
+        told = self._told("ws-gateway", self.ports.gateway)
+        told.setdefault("WS_GATEWAY_DRAIN_SECONDS", "2")  # so that Ctrl-C is over within five seconds
+        if also_listen:
+            told.setdefault("WS_GATEWAY_ALSO_LISTEN", ",".join(str(port) for port in also_listen))
+        return _service("ws-gateway", told, self.ports.gateway)
+
+    def bridge(self) -> Child:
+        told = self._told("alert-bridge", self.ports.bridge)
+        told["ALERT_BRIDGE_SOURCES"] = self.place.sources
+        return _service("alert-bridge", told, self.ports.bridge)
+
+    def _neutral(self) -> dict[str, str]:
+        """Return what every child may see: paths, locale, proxies; nothing that carries a prefix of ours."""
+        return {name: value for name, value in self.settings.items() if not name.startswith(_OURS)}
+
+    def _told(self, name: str, port: int) -> dict[str, str]:
+        """Return what a service is told: the person's settings, then what only this run can know."""
+        prefix = PREFIXES[name]
+        own = {key: value for key, value in self.settings.items() if key.startswith(prefix) or key in _SHARED}
+        return {
+            **self._neutral(),
+            **own,
+            "PYTHONUNBUFFERED": "1",
+            "BALEEN_NATS_URL": f"nats://{LOOPBACK}:{self.ports.nats}",
+            f"{prefix}PORT": str(port),
+            f"{prefix}NATS_USER": name,
+            f"{prefix}NATS_PASSWORD": self.passwords[name],
+        }
 
 
-def _told(settings: Mapping[str, str], name: str, ports: Ports, port: int, password: str) -> dict[str, str]:
-    """Return what the service *name* is told: the person's settings, then what only this run can know."""
-    prefix = PREFIXES[name]
-    own = {key: value for key, value in settings.items() if key.startswith(prefix) or key in _SHARED}
-    return {
-        **_neutral(settings),
-        **own,
-        "PYTHONUNBUFFERED": "1",
-        "BALEEN_NATS_URL": f"nats://{LOOPBACK}:{ports.nats}",
-        f"{prefix}PORT": str(port),
-        f"{prefix}NATS_USER": name,
-        f"{prefix}NATS_PASSWORD": password,
-    }
-
-
-def _ready(port: int) -> str:
-    return f"http://{LOOPBACK}:{port}/readyz"
-
-
-def _server(
-    settings: Mapping[str, str], ports: Ports, secrets: Mapping[str, str], folder: str, config: str
-) -> Child:
-    told = {variable: secrets[user] for user, variable in PASSWORD_VARIABLES.items()}
-    told |= {
-        "BALEEN_NATS_LISTEN": f"{LOOPBACK}:{ports.nats}",
-        "BALEEN_NATS_MONITOR": f"{LOOPBACK}:{ports.monitor}",
-        "BALEEN_NATS_STORE": folder,
-    }
-    ready = f"http://{LOOPBACK}:{ports.monitor}/healthz?js-enabled-only=true"
-    return Child("nats-server", ("nats-server", "-c", config), {**_neutral(settings), **told}, ready)
-
-
-def _simulator(settings: Mapping[str, str], ports: Ports, secrets: Mapping[str, str]) -> Child:
-    told = _told(settings, "uw-simulator", ports, ports.simulator, secrets["uw-simulator"])
-    told.setdefault("UW_SIMULATOR_DEMO_PUBLISHERS", "true")
-    return Child("uw-simulator", ("uw-simulator",), told, _ready(ports.simulator))
-
-
-def _ingest(
-    settings: Mapping[str, str], ports: Ports, secrets: Mapping[str, str], *, simulated: bool
-) -> Child:
-    told = _told(settings, "uw-ingest", ports, ports.ingest, secrets["uw-ingest"])
-    if simulated:
-        told["UW_INGEST_UPSTREAM_URL"] = f"http://{LOOPBACK}:{ports.simulator}"
-        told["UW_INGEST_TOKEN"] = settings.get("UW_SIMULATOR_TOKEN", SIMULATED_TOKEN)
-        told["UW_INGEST_SOURCE"] = "uw-simulator"
-    else:
-        told |= {name: settings[name] for name in TOKEN_VARIABLES if settings.get(name, "").strip()}
-        told.setdefault("UW_INGEST_UPSTREAM_URL", LIVE_URL)
-    return Child("uw-ingest", ("uw-ingest",), told, _ready(ports.ingest))
-
-
-def _gateway(
-    settings: Mapping[str, str], ports: Ports, secrets: Mapping[str, str], also_listen: tuple[int, ...]
-) -> Child:
-    told = _told(settings, "ws-gateway", ports, ports.gateway, secrets["ws-gateway"])
-    if also_listen:
-        told.setdefault("WS_GATEWAY_ALSO_LISTEN", ",".join(str(port) for port in also_listen))
-    return Child("ws-gateway", ("ws-gateway",), told, _ready(ports.gateway))
-
-
-def _bridge(settings: Mapping[str, str], ports: Ports, secrets: Mapping[str, str]) -> Child:
-    told = _told(settings, "alert-bridge", ports, ports.bridge, secrets["alert-bridge"])
-    told.setdefault("ALERT_BRIDGE_SOURCES", f"local:{secrets[WEBHOOK_SECRET]}")
-    return Child("alert-bridge", ("alert-bridge",), told, _ready(ports.bridge))
+def _service(name: str, told: Mapping[str, str], port: int) -> Child:
+    return Child(name, (name,), told, f"http://{LOOPBACK}:{port}/readyz")

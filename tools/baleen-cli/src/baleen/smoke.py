@@ -19,7 +19,6 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from baleen.conversation import read_frame, subscribed
 from baleen.errors import CannotRun
-from baleen.greeting import webhook_url
 from baleen.hops import Hops, hops
 from baleen.launch import running
 from baleen.plan import PREFIXES, TOKEN_VARIABLES, Plan
@@ -65,7 +64,7 @@ def smoke(terminal: Terminal) -> int:
         with tempfile.TemporaryDirectory(prefix="baleen-smoke-") as folder:
             ours = (*PREFIXES.values(), *TOKEN_VARIABLES)
             settings = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-            settings["UW_SIMULATOR_CONGRESS_EVERY"] = "1"
+            settings |= {"UW_SIMULATOR_CONGRESS_EVERY": "1", "UW_INGEST_CONGRESS_EVERY": "2"}
             plan = local_plan(settings, root=root, folder=Path(folder), ports=free_ports())
             return asyncio.run(until_signal(_walk(plan, diary), terminal))
     except CannotRun as problem:
@@ -95,7 +94,7 @@ async def _look(plan: Plan) -> tuple[dict[str, Hops], str]:
     topics = [by_name(name).pattern for name in WANTED]
     stored: dict[bytes, str] = {}
     seen: dict[str, Hops] = {}
-    team = plan.secrets["team"]
+    team = plan.passwords["team"]
     url = f"ws://{LOOPBACK}:{plan.ports.gateway}"
     try:
         async with (
@@ -151,7 +150,7 @@ async def _first_of_seed_route(url: str) -> str:
 async def _post_alert(plan: Plan) -> None:
     """Post as a bot would to Discord."""
     async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
-        answer = await http.post(webhook_url(plan), json={"content": "smoke: an alert"})
+        answer = await http.post(plan.place.webhook, json={"content": "smoke: an alert"})
     if not answer.is_success:
         raise CannotRun(f"alert-bridge answered {answer.status_code} to the webhook: {answer.text[:200]}")
 

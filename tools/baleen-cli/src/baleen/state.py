@@ -7,6 +7,8 @@ import fcntl
 import json
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -73,3 +75,21 @@ def known_secret(folder: Path, name: str) -> str | None:
     file = folder / _SECRETS
     kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     return kept.get(name)
+
+
+def local_webhook(sources: str, base_url: str) -> str:
+    """Return the webhook URL of the source called `local`, made on the first run; the URL is a credential.
+
+    Raises:
+        CannotRun: the file of sources is damaged.
+    """
+    program = Path(sys.executable).with_name("alert-bridge")
+    made = subprocess.run(  # noqa: S603 - our own program and arguments
+        [program, "source", "add", "local", "--file", sources, "--base-url", base_url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        raise CannotRun(f"No webhook could be made: {made.stderr.strip()[-500:]}")
+    return made.stdout.strip()

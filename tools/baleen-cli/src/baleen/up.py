@@ -14,10 +14,11 @@ from baleen.errors import CannotRun
 from baleen.greeting import greeting
 from baleen.launch import running
 from baleen.parent import until_parent_leaves
-from baleen.plan import SECRET_NAMES, Plan, is_simulated, make_plan
-from baleen.ports import SEED_PORTS, Ports, free_ports, is_free, require_free, wanted_ports
-from baleen.state import NATS_CONFIG, kept_secrets, project_root, read_dotenv, state_folder
+from baleen.plan import Place, Plan, make_plan, needs_simulator
+from baleen.ports import LOOPBACK, SEED_PORTS, Ports, free_ports, is_free, require_free, wanted_ports
+from baleen.state import NATS_CONFIG, kept_secrets, local_webhook, project_root, read_dotenv, state_folder
 from baleen.terminal import Terminal
+from baleen_bus.permissions import PASSWORD_VARIABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def up(options: UpOptions, terminal: Terminal) -> int:
         with state_folder(options.folder or root / ".baleen") as folder:
             settings = read_dotenv(root / ".env") | dict(os.environ)
             ports = free_ports() if options.any_ports else wanted_ports(settings)
-            require_free(ports, simulator=is_simulated(settings))
+            require_free(ports, simulator=needs_simulator(settings))
             also = () if options.any_ports else tuple(port for port in SEED_PORTS if is_free(port))
             plan = local_plan(settings, root=root, folder=folder, ports=ports, also_listen=also)
             return asyncio.run(until_signal(_stay_up(plan, also, terminal), terminal, options.leave_with))
@@ -55,14 +56,15 @@ def local_plan(
     settings: Mapping[str, str], *, root: Path, folder: Path, ports: Ports, also_listen: tuple[int, ...] = ()
 ) -> Plan:
     """Return the plan for this machine, with the secrets that *folder* keeps."""
-    return make_plan(
-        settings,
-        ports=ports,
-        secrets=kept_secrets(folder, SECRET_NAMES),
-        folder=str(folder.resolve() / "nats"),
+    sources = settings.get("ALERT_BRIDGE_SOURCES") or str(folder.resolve() / "sources.json")
+    place = Place(
+        store=str(folder.resolve() / "nats"),
         nats_config=str(root / NATS_CONFIG),
-        also_listen=also_listen,
+        sources=sources,
+        webhook=local_webhook(sources, f"http://{LOOPBACK}:{ports.bridge}"),
     )
+    passwords = kept_secrets(folder, list(PASSWORD_VARIABLES))
+    return make_plan(settings, ports=ports, place=place, passwords=passwords, also_listen=also_listen)
 
 
 async def until_signal(
