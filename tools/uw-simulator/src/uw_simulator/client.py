@@ -1,0 +1,137 @@
+"""A client of the control endpoint, for tests and benchmarks."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+
+class SimulatorControl:
+    """Makes a running simulator misbehave, and asks what it saw.
+
+    Args:
+        base_url: such as ``http://127.0.0.1:8010``.
+        timeout: seconds to wait for an answer; a burst answers when it is over.
+    """
+
+    def __init__(self, base_url: str, *, timeout: float = 120) -> None:
+        self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout)
+
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._http.aclose()
+
+    async def state(self) -> dict[str, Any]:
+        """Return connections, accounts, what was sent, counters, violations and the plan."""
+        return await self._ask("GET", "state")
+
+    async def violations(self) -> dict[str, int]:
+        """Return how often each limit was exceeded."""
+        told: dict[str, int] = (await self.state())["violations"]
+        return told
+
+    async def drop(self, *, code: int | None = None, connection: int | None = None) -> None:
+        """Hang up on one connection or all: without a word, or with a close code."""
+        await self._ask("POST", "drop", code=code, connection=connection)
+
+    async def mute(self, on: bool = True, *, connection: int | None = None) -> None:
+        """Send no data; pings and joins are answered."""
+        await self._ask("POST", "mute", on=on, connection=connection)
+
+    async def half_open(self, on: bool = True, *, connection: int | None = None) -> None:
+        """Neither send nor read, with the connection left open."""
+        await self._ask("POST", "half-open", on=on, connection=connection)
+
+    async def refuse(self, count: int = 1, *, status: int = 503, body: str = "") -> None:
+        """Refuse the next handshakes."""
+        await self._ask("POST", "refuse", count=count, status=status, body=body)
+
+    async def close_after_accept(self, count: int = 1) -> None:
+        """Close the next sockets cleanly right after they are accepted."""
+        await self._ask("POST", "close-after-accept", count=count)
+
+    async def swallow_joins(self, count: int = 1) -> None:
+        """Lose the next joins."""
+        await self._ask("POST", "swallow-joins", count=count)
+
+    async def duplicate(self, count: int = 1) -> None:
+        """Send the next data frames twice."""
+        await self._ask("POST", "duplicate", count=count)
+
+    async def lag(self, *, drop_share: float = 0.0, delay: float = 0.0) -> None:
+        """Lose a share of the data frames and send everything *delay* seconds late."""
+        await self._ask("POST", "lag", drop_share=drop_share, delay=delay)
+
+    async def garbage(
+        self, kind: str, *, count: int = 1, connection: int | None = None, size: int = 20_000_000
+    ) -> None:
+        """Send bad frames of a kind named in `faults.Garbage`."""
+        await self._ask("POST", "garbage", kind=kind, count=count, connection=connection, size=size)
+
+    async def say(self, channel: str, payload: dict[str, Any], *, ticker: str | None = None) -> None:
+        """Send a record to whoever joined its channel, for all or for *ticker*."""
+        await self._ask("POST", "say", channel=channel, payload=payload, ticker=ticker)
+
+    async def say_text(self, text: str, *, connection: int | None = None) -> None:
+        """Send a literal text frame."""
+        await self._ask("POST", "say", text=text, connection=connection)
+
+    async def burst(
+        self, channel: str = "option_trades", *, count: int, rate: float = 50_000, ticker: str = "SPY",
+        wait: bool = True, lossless: bool = True, prepared: bool = False,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Send exactly *count* frames and return how that went."""
+        return await self._ask(
+            "POST",
+            "burst",
+            channel=channel,
+            count=count,
+            rate=rate,
+            ticker=ticker,
+            wait=wait,
+            lossless=lossless,
+            prepared=prepared,
+        )
+
+    async def rest_fault(
+        self, count: int = 1, *, status: int = 502, body: str = "Something went wrong",
+        content_type: str = "text/plain", delay: float = 0.0,
+    ) -> None:  # fmt: skip
+        """Answer the next REST requests with this; *delay* makes every answer late."""
+        await self._ask(
+            "POST", "rest", count=count, status=status, body=body, content_type=content_type, delay=delay
+        )
+
+    async def exhaust(self, scope: str = "day") -> None:
+        """Use up the quota of the `day` or the `minute`."""
+        await self._ask("POST", "exhaust", scope=scope)
+
+    async def limits(self, **figures: int | bool) -> None:
+        """Change figures of the plan: sockets, mute_second, joins, in_flight, per_minute, per_day."""
+        await self._ask("POST", "limits", **figures)
+
+    async def pause(self, on: bool = True) -> None:
+        """Silence the sources; bursts, acks and `say` go on."""
+        await self._ask("POST", "pause", on=on)
+
+    async def reset(self) -> None:
+        """Disarm every fault and forget violations and counters; connections stay."""
+        await self._ask("POST", "reset")
+
+    async def _ask(self, method: str, order: str, **body: Any) -> dict[str, Any]:
+        response = await self._http.request(method, f"/_sim/{order}", json=body if method == "POST" else None)
+        response.raise_for_status()
+        answer: dict[str, Any] = response.json()
+        return answer

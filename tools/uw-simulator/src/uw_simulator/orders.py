@@ -1,0 +1,111 @@
+"""What the control endpoint can be told. Pure: the words of each order and their bounds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from uw_simulator.faults import Garbage
+
+
+class Order(BaseModel):
+    """What an order may say. Unknown words are refused, so that a misspelt fault does not pass as none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Targeted(Order):
+    """An order about one connection, or about all."""
+
+    connection: int | None = None
+
+
+class Drop(Targeted):
+    """Hang up: without a word (1006 at the client), or with a close code."""
+
+    code: int | None = None
+
+
+class Switch(Targeted):
+    """Turn something on or off."""
+
+    on: bool = True
+
+
+class Refuse(Order):
+    """Refuse the next handshakes."""
+
+    count: int = Field(1, ge=0)
+    status: int = Field(503, ge=400, le=599)
+    body: str = ""
+
+
+class Count(Order):
+    """How often."""
+
+    count: int = Field(1, ge=0)
+
+
+class Lag(Order):
+    """Lose a share of the data frames, and send everything late by so many seconds."""
+
+    drop_share: float = Field(0.0, ge=0, le=1)
+    delay: float = Field(0.0, ge=0, le=60)
+
+
+class Bad(Targeted):
+    """Send a bad frame."""
+
+    kind: Garbage
+    count: int = Field(1, ge=1, le=100_000)
+    size: int = Field(20_000_000, ge=1, le=200_000_000)
+
+
+class Exhaust(Order):
+    """Use up the quota of REST requests."""
+
+    scope: Literal["day", "minute"] = "day"
+
+
+class Rest(Order):
+    """Answer the next REST requests with this instead; make all of them slow."""
+
+    count: int = Field(1, ge=0)
+    status: int = Field(502, ge=200, le=599)
+    body: str = "Something went wrong"
+    content_type: str = "text/plain"
+    delay: float = Field(0.0, ge=0, le=120)
+
+
+class Say(Order):
+    """Send a record through the rooms, or a literal frame to a connection."""
+
+    channel: str | None = None
+    ticker: str | None = None
+    payload: dict[str, Any] | None = None
+    text: str | None = None
+    connection: int | None = None
+
+
+class AskedBurst(Order):
+    """Send exactly so many frames."""
+
+    channel: str = "option_trades"
+    count: int = Field(1_000, ge=1, le=50_000_000)
+    rate: float = Field(50_000.0, gt=0)
+    ticker: str = "SPY"
+    wait: bool = True
+    lossless: bool = True
+    prepared: bool = False
+
+
+class Limits(Order):
+    """Change figures of the plan."""
+
+    sockets: int | None = Field(None, ge=0)
+    mute_second: bool | None = None
+    joins: int | None = Field(None, ge=0)
+    in_flight: int | None = Field(None, ge=0)
+    per_minute: int | None = Field(None, ge=0)
+    per_day: int | None = Field(None, ge=0)
