@@ -25,7 +25,7 @@ PREFIXES: Mapping[str, str] = MappingProxyType(
     }
 )
 _SIMULATED_PACE = {"UW_INGEST_CONGRESS_EVERY": "5", "UW_INGEST_MOVERS_EVERY": "5"}
-"""Faster than a plan's budget would like: a simulator costs nothing, and a moving page shows that it works."""
+"""Faster than a plan's budget would like: a simulator costs nothing, and a moving page shows it works."""
 _SHARED = ("BALEEN_LOG_LEVEL", "BALEEN_LOG_FORMAT")
 _OURS = (*PREFIXES.values(), "BALEEN_", "BOOTSTRAP_", "TEAM_", "UW_", "UNUSUAL_WHALES_")
 

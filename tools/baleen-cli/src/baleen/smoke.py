@@ -56,6 +56,14 @@ class _Diary:
                 self.terminal.line(name, text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """The first message of a kind at the client."""
+
+    data: dict[str, Any]
+    arrived: datetime
+
+
 def smoke(terminal: Terminal) -> int:
     """Start everything on free ports with simulated data; return 0 if each kind arrived, else 1."""
     diary = _Diary(terminal)
@@ -92,8 +100,7 @@ async def _walk(plan: Plan, diary: _Diary) -> int:
 async def _look(plan: Plan) -> tuple[dict[str, Hops], str]:
     """Return the hops of the first message of each kind, and what the seed route sent first."""
     topics = [by_name(name).pattern for name in WANTED]
-    stored: dict[bytes, str] = {}
-    seen: dict[str, Hops] = {}
+    seen: dict[str, _Sighting] = {}
     team = plan.passwords["team"]
     url = f"ws://{LOOPBACK}:{plan.ports.gateway}"
     try:
@@ -101,40 +108,55 @@ async def _look(plan: Plan) -> tuple[dict[str, Hops], str]:
             asyncio.timeout(ARRIVES_WITHIN),
             open_bus(url=plan.nats_url, user="team", password=team, name="baleen-cli/smoke") as bus,
             subscribed(f"{url}/v1/stream", topics, snapshot=False) as (connection, _),
-            asyncio.TaskGroup() as group,
         ):
-            await _note_stored(bus, topics, stored)
-            seed = group.create_task(_first_of_seed_route(f"{url}/api/stream/ws/flow"), name="seed route")
-            group.create_task(_see_all(connection, seen, stored), name="see all")
-            group.create_task(_post_alert(plan), name="post an alert")
+            stored = _Stored()
+            await stored.follow(bus, topics)
+            async with asyncio.TaskGroup() as group:
+                seed = group.create_task(_first_of_seed_route(f"{url}/api/stream/ws/flow"), name="seed route")
+                group.create_task(_see_all(connection, seen), name="see all")
+                group.create_task(_post_alert(plan), name="post an alert")
+            measured = {name: await stored.hops(seen[name]) for name in WANTED}
     except TimeoutError:
         missing = ", ".join(name for name in WANTED if name not in seen) or "frame of the seed route"
         raise CannotRun(f"Within {ARRIVES_WITHIN:.0f} s there arrived no {missing}.") from None
-    return {name: seen[name] for name in WANTED}, seed.result()
+    return measured, seed.result()
 
 
-async def _see_all(connection: ClientConnection, seen: dict[str, Hops], stored: dict[bytes, str]) -> None:
+async def _see_all(connection: ClientConnection, seen: dict[str, _Sighting]) -> None:
     """Take frames until each kind was *seen*."""
     while not seen.keys() >= set(WANTED):
         try:
             frame = read_frame(await connection.recv())
         except ConnectionClosed as error:
             raise CannotRun(f"The gateway hung up: {error}") from error
-        arrived = datetime.now(UTC)
         if frame["op"] == "event":
-            when = stored.get(_same(frame["data"]))
-            seen.setdefault(_entity(frame["topic"]), hops(frame["data"], stored=when, arrived=arrived))
+            seen.setdefault(_entity(frame["topic"]), _Sighting(frame["data"], datetime.now(UTC)))
 
 
-async def _note_stored(bus: Bus, topics: list[str], stored: dict[bytes, str]) -> None:
-    """Keep the time the bus gave each message, found again by its body."""
+class _Stored:
+    """When the bus stored each message, found again by its body."""
 
-    async def note(message: Any) -> None:
-        stored[_same(orjson.loads(message.data))] = (message.headers or {}).get("Nats-Time-Stamp", "")
+    def __init__(self) -> None:
+        self._times: dict[bytes, str] = {}
+        self._more = asyncio.Event()
 
-    for topic in topics:
-        await bus.nc.subscribe(topic, cb=note)
-    await bus.nc.flush()
+    async def follow(self, bus: Bus, topics: list[str]) -> None:
+        """Hear *topics* beside the gateway."""
+        for topic in topics:
+            await bus.nc.subscribe(topic, cb=self._note)
+        await bus.nc.flush()
+
+    async def hops(self, sighting: _Sighting) -> Hops:
+        """Measure a message; the client may have had it before we had."""
+        key = _same(sighting.data)
+        while key not in self._times:
+            self._more.clear()
+            await self._more.wait()
+        return hops(sighting.data, stored=self._times[key], arrived=sighting.arrived)
+
+    async def _note(self, message: Any) -> None:
+        self._times[_same(orjson.loads(message.data))] = (message.headers or {}).get("Nats-Time-Stamp", "")
+        self._more.set()
 
 
 async def _first_of_seed_route(url: str) -> str:
@@ -165,8 +187,9 @@ def _same(body: Any) -> bytes:
 
 def _table(measured: dict[str, Hops]) -> Table:
     table = Table(title="Latency of the first message of each kind, in milliseconds", title_justify="left")
-    for heading in ("", "upstream to receipt", "receipt to stored", "stored to client", "receipt to client"):
-        table.add_column(heading, justify="right" if heading else "left")
+    table.add_column("", no_wrap=True)
+    for heading in ("upstream to receipt", "receipt to stored", "stored to client", "receipt to client"):
+        table.add_column(heading, justify="right")
     for name, one in measured.items():
         figures = (one.upstream, one.stored, one.client, one.whole)
         table.add_row(name, *("-" if value is None else f"{value:.1f}" for value in figures))
