@@ -142,4 +142,4 @@ def _fresh_token() -> str:
 
 
 def _same(mine: str, theirs: str) -> bool:
-    return secrets.compare_digest(mine.encode(), theirs.encode("utf-8", "surrogateescape"))
+    return secrets.compare_digest(mine.encode(), theirs.encode("utf-8", "surrogatepass"))

@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from alert_bridge import discord, shape
 from alert_bridge.discord import Answer, Attachment, Post
-from alert_bridge.errors import BusAway, Invalid, Outcome, Problem, Refused, Unreadable
+from alert_bridge.errors import BusAway, Invalid, Outcome, Problem, Refused
 from alert_bridge.metrics import Dialect
 from alert_bridge.mint import snowflake_of
 from alert_bridge.receive import RETRY_AFTER, Desk, body_up_to, chunks_up_to
@@ -121,8 +121,6 @@ async def _read_multipart(desk: Desk, request: Request, place: dict[str, str]) -
         form = await parser.parse()
     except MultiPartException as error:
         raise Invalid([Problem("", error.message)]) from None
-    except KeyError:
-        raise Unreadable("The multipart body has no boundary.") from None
     try:
         files = [value for value in form.values() if isinstance(value, UploadFile)]
         texts = {name: value for name, value in form.items() if isinstance(value, str)}

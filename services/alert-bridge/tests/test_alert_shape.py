@@ -1,0 +1,168 @@
+"""From what was said to the alert contract: nothing is lost, everything wrong is named."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alert_bridge.discord import read_post
+from alert_bridge.errors import Invalid, NotAllowed, Unreadable
+from alert_bridge.mint import Mint, snowflake_of
+from alert_bridge.shape import alert_from_json, alert_from_post, read_object
+from alert_bridge.sources import Source
+from baleen_contracts.alert import Alert
+
+NOW = datetime(2026, 4, 27, 14, 31, 2, 5, tzinfo=UTC)
+BOT = Source(name="bot", id="1" * 18, token="t" * 68)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def shaped(said: dict, *, key: str | None = None, sender: Source | None = None) -> Alert:
+    """The alert of a plain JSON request."""
+    return alert_from_json(said, key=key, sender=sender, fresh_id="fresh", now=NOW)
+
+
+def test_a_bare_alert_gets_time_and_id():
+    """Type and source are enough; it occurred when it was received."""
+    alert = shaped({"alert_type": "dp_alert", "source": "monitor"})
+
+    assert (alert.id, alert.occurred_at, alert.received_at) == ("fresh", NOW, NOW)
+    assert alert.subject == "alert.v1.dp_alert._"
+
+
+def test_every_field_travels():
+    """What the contract knows arrives under its own name."""
+    alert = shaped(
+        {
+            "id": "a-1",
+            "alert_type": "Gamma",
+            "source": "engine",
+            "symbol": "brk.b",
+            "severity": "warning",
+            "title": "t",
+            "content": "c",
+            "embed": {"fields": [{"name": "x", "value": None}], "color": 1},
+            "occurred_at": "2026-04-27T10:00:00-04:00",
+        }
+    )
+
+    assert alert.subject == "alert.v1.gamma.BRK%2EB"
+    assert alert.message_id == "alert:a-1"
+    assert alert.embed == {"fields": [{"name": "x", "value": None}], "color": 1}
+    assert alert.occurred_at == datetime(2026, 4, 27, 14, tzinfo=UTC)
+
+
+def test_unknown_fields_become_labels():
+    """A field that no alert has is kept, its value as JSON."""
+    alert = shaped({"alert_type": "a", "source": "s", "strength": 0.5, "tags": ["x"], "labels": {"env": "p"}})
+
+    assert alert.labels == {"strength": "0.5", "tags": '["x"]', "env": "p"}
+
+
+def test_nulls_and_empty_texts_count_as_absent():
+    """A bot that sends every field every time is not punished."""
+    alert = shaped({"alert_type": "a", "source": "s", "symbol": "", "title": None, "embed": None, "id": None})
+
+    assert (alert.symbol, alert.title, alert.embed, alert.id) == (None, None, None, "fresh")
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        pytest.param({"source": "s"}, "alert_type", id="missing-type"),
+        pytest.param({"alert_type": "a"}, "source", id="missing-source"),
+        pytest.param({"alert_type": "a", "source": "s", "embed": [1]}, "embed", id="embed-no-object"),
+        pytest.param({"alert_type": "a", "source": "s", "title": {"x": 1}}, "title", id="title-no-text"),
+        pytest.param(
+            {"alert_type": "a", "source": "s", "occurred_at": "2026-04-27T14:00:00"},
+            "occurred_at",
+            id="naive",
+        ),
+        pytest.param({"alert_type": "a", "source": "s", "id": "a b"}, "id", id="id-with-space"),
+        pytest.param({"alert_type": "a", "source": "s", "labels": {"x": 1}}, "labels.x", id="label-no-text"),
+        pytest.param({"alert_type": "a" * 65, "source": "s"}, "alert_type", id="long-type"),
+    ],
+)
+def test_what_is_wrong_is_named(said, field):
+    """The sender is told which field, and never hears its own value back."""
+    with pytest.raises(Invalid) as caught:
+        shaped(said)
+
+    assert field in [problem.field for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"x"', b"null", b"\xff", b'{"a": NaN}', b'{"a":"\\ud800"}', b"[" * 5000]
+)
+def test_a_body_that_is_no_object_is_unreadable(body):
+    """Garbage is refused with a sentence, whatever it is."""
+    with pytest.raises(Unreadable):
+        read_object(body)
+
+
+def test_a_key_is_scoped_to_its_sender():
+    """Two bots that count from one do not swallow each other's alerts."""
+    mine, yours = (shaped({"alert_type": "a", "source": name}, key="1") for name in ("mine", "yours"))
+
+    assert (mine.id, yours.id) == ("mine:1", "yours:1")
+    assert shaped({"alert_type": "a", "source": "mine", "id": "own"}, key="1").id == "own"
+
+
+def test_a_wrong_key_is_named():
+    """The header has rules of its own."""
+    with pytest.raises(Invalid, match="Idempotency-Key"):
+        shaped({"alert_type": "a", "source": "s"}, key="ä b")
+
+
+def test_a_proven_sender_cannot_be_somebody_else():
+    """The token says who it is; the body may repeat it, not change it."""
+    assert shaped({"alert_type": "a"}, sender=BOT).source == "bot"
+    assert shaped({"alert_type": "a", "source": "bot"}, sender=BOT).source == "bot"
+    with pytest.raises(NotAllowed):
+        shaped({"alert_type": "a", "source": "other"}, sender=BOT)
+
+
+@given(
+    embeds=st.lists(
+        st.dictionaries(st.text(max_size=8), json_values, min_size=1, max_size=4), min_size=1, max_size=10
+    )
+)
+def test_embeds_are_kept_verbatim(embeds):
+    """Whatever a Discord embed holds is in the alert, untouched and in order."""
+    alert = alert_from_post(read_post({"embeds": embeds}), key=None, sender=BOT, fresh_id="1", now=NOW)
+
+    assert [alert.embed, *alert.more_embeds] == embeds
+    assert Alert.model_validate_json(alert.to_json()).embed == alert.embed
+
+
+@given(said=st.dictionaries(st.text(min_size=1, max_size=12), json_values, max_size=6))
+def test_what_a_post_says_besides_is_kept(said):
+    """Every other key of a Discord message is found again among the labels."""
+    post = read_post({**said, "content": "hi"})
+    alert = alert_from_post(post, key=None, sender=BOT, fresh_id="1", now=NOW)
+
+    others = {key for key, value in said.items() if value is not None} - {"content", "embeds"}
+    assert set(alert.labels) == {f"discord.{key}" for key in others}
+
+
+def test_ids_are_shaped_as_discords_and_never_repeat():
+    """A thousand in one millisecond differ, and a clash of two makers is excluded by their numbers."""
+    mints = [Mint(1), Mint(2)]
+    ids = [mint.fresh(NOW) for mint in mints for _ in range(1000)]
+
+    assert len(set(ids)) == 2000
+    assert all(snowflake_of(made) == made for made in ids)
+
+
+@given(text=st.text(min_size=1, max_size=50))
+def test_any_id_has_one_discord_shape(text):
+    """A sender that named its alert itself still hears a number of 17 to 19 digits, always the same."""
+    assert snowflake_of(text) == snowflake_of(text)
+    assert 17 <= len(snowflake_of(text)) <= 19
+    assert snowflake_of(text).isdigit()
