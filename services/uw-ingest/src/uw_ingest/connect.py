@@ -18,6 +18,7 @@ from picows import (
     WSHandshakeError,
     WSListener,
     WSMsgType,
+    WSProtocolError,
     WSTransport,
     ws_connect,
 )
@@ -33,6 +34,7 @@ PING_AFTER = 20.0  # seconds without a frame
 PONG_WITHIN = 10.0
 _LARGEST = 16 << 20  # bytes; beyond this the peer is not upstream any more and the socket is closed
 _FRAGMENTS_LARGEST = 1 << 21
+_TEXT = WSMsgType.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Line(WSListener):
         self._on_text = ears.on_text
         self._parts: list[bytes] = []
         self._transport: WSTransport | None = None
+        self._gone: WSTransport | None = None
         self._why = "lost"
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -70,14 +73,14 @@ class Line(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand on a text frame; everything else is rare."""
-        if frame.msg_type == WSMsgType.TEXT and frame.fin:
+        if frame.msg_type == _TEXT and frame.fin:
             self._on_text(frame.get_payload_as_bytes())
         else:
             self._rare(transport, frame)
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - the library's signature
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Say that the socket is gone, once."""
-        self._transport = None
+        self._transport, self._gone = None, transport
         self._ears.on_closed(self._why)
 
     def send(self, text: str) -> None:
@@ -91,6 +94,17 @@ class Line(WSListener):
         if self._transport is not None:
             self._transport.send_close(WSCloseCode.OK)
             self._transport.disconnect(graceful=False)
+
+    async def autopsy(self) -> Refusal | None:
+        """Say which frame killed the socket, if one did. To be asked once it is gone."""
+        if self._gone is None:
+            return None
+        try:
+            await self._gone.wait_disconnected()
+        except WSProtocolError as error:
+            too_big = error.code == WSCloseCode.MESSAGE_TOO_BIG
+            return Refusal.OVERSIZED if too_big else Refusal.NOT_WEBSOCKET
+        return None
 
     def _rare(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == WSMsgType.CLOSE:

@@ -148,6 +148,10 @@ class Feed:
         log.info("upstream connected", channels=len(self.protocol.channels))
         self._tell(Opened(opened))
         await self._talk()
+        killer = await self._line.autopsy()
+        if killer is not None:
+            self.reason = f"a bad frame ({killer})"
+            self._ears.on_refused(killer)
         self._tell(Closed(self._clock.monotonic()))
         self._line = None
         self._failed(Connection.WAITING, self.reason or "lost")

@@ -37,11 +37,11 @@ UNKNOWN_FEED = "raw"  # the feed of dropped frames whose channel cannot be read
 
 @dataclass(frozen=True, slots=True)
 class Hearers:
-    """Who is told what else a frame said."""
+    """Who is told what else a frame said; nobody, until the conversation begins."""
 
-    on_answer: Callable[[Answer], None]
-    on_complaint: Callable[[Complaint], None]
-    on_heard: Callable[[Mapping[str, int]], None]
+    on_answer: Callable[[Answer], None] = lambda _answer: None
+    on_complaint: Callable[[Complaint], None] = lambda _complaint: None
+    on_heard: Callable[[Mapping[str, int]], None] = lambda _counts: None
 
 
 class Intake:
@@ -55,14 +55,14 @@ class Intake:
         holes: Holes,
         clock: Clock,
         joined: Container[str],
-        hearers: Hearers,
         max_frames: int,
         max_bytes: int,
     ) -> None:
         """Offer to this publisher. ``joined`` are the channels whose payloads may be carried raw."""
         self._publisher, self._tally, self._holes, self._clock = publisher, tally, holes, clock
         self._now = clock.now
-        self._joined, self._hearers = joined, hearers
+        self._joined = joined
+        self.hearers = Hearers()
         self._max_frames, self._max_bytes = max_frames, max_bytes
         self._queue: deque[tuple[datetime, bytes]] = deque()
         self._size = 0
@@ -135,7 +135,7 @@ class Intake:
             else:
                 self._rare(said)
         if heard:
-            self._hearers.on_heard(heard)
+            self.hearers.on_heard(heard)
 
     def _data(self, data: Data, received_at: datetime, heard: dict[str, int]) -> None:
         channel, payload = data
@@ -157,11 +157,11 @@ class Intake:
     def _rare(self, said: Answer | Complaint | Refusal) -> None:
         if isinstance(said, Answer):
             self._tally.answers += 1
-            self._hearers.on_answer(said)
+            self.hearers.on_answer(said)
         elif isinstance(said, Complaint):
             self._tally.complaints += 1
             self._tally.refused[Refusal.UPSTREAM_ERROR] += 1
-            self._hearers.on_complaint(said)
+            self.hearers.on_complaint(said)
         else:
             self._tally.refused[said] += 1
 

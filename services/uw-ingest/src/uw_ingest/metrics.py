@@ -1,4 +1,4 @@
-"""What Prometheus reads: every metric of uw-ingest, made from plain counts when asked. No ticker is a label."""
+"""What Prometheus reads, made from plain counts when asked. No ticker is ever a label."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -20,16 +20,16 @@ PREFIX = "baleen_ingest_"
 def counter(name: str, text: str, values: dict[str, float], label: str | None = None) -> Metric:
     """Return a counter, with one label or none."""
     family = CounterMetricFamily(PREFIX + name, text, labels=[label] if label else [])
-    for value in values:
-        family.add_metric([value] if label else [], values[value])
+    for kind, value in values.items():
+        family.add_metric([kind] if label else [], value)
     return family
 
 
 def gauge(name: str, text: str, values: dict[str, float], label: str | None = None) -> Metric:
     """Return a gauge, with one label or none."""
     family = GaugeMetricFamily(PREFIX + name, text, labels=[label] if label else [])
-    for value in values:
-        family.add_metric([value] if label else [], values[value])
+    for kind, value in values.items():
+        family.add_metric([kind] if label else [], value)
     return family
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 class Refusal(StrEnum):
     """Why a frame or a row was not published."""
 
+    NOT_WEBSOCKET = "not_websocket"  # a frame that breaks the protocol; the socket is closed with it
     NOT_TEXT = "not_text"  # a binary frame; upstream speaks text only
     OVERSIZED = "oversized"
     INVALID_UTF8 = "invalid_utf8"

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,7 +21,7 @@ from baleen_runtime.lifecycle import StopRequested, leave_when
 from baleen_runtime.logs import hide
 from baleen_runtime.operator import operator_app
 from baleen_runtime.serve import listen_on, serve
-from uw_ingest.channels import ChannelKind, kind_of
+from uw_ingest.channels import kind_of
 from uw_ingest.connect import socket_url
 from uw_ingest.feed import Connection, Feed, FeedSettings
 from uw_ingest.gaps import Holes
@@ -40,6 +42,8 @@ log: Any = structlog.get_logger("uw_ingest")
 
 CALENDAR_AGAIN_AFTER = 86_400.0  # seconds
 NO_UPSTREAM = "no token: set UW_INGEST_TOKEN, and UW_INGEST_UPSTREAM_URL unless it is upstream's own"
+
+_Job = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True)
@@ -111,66 +115,69 @@ async def _ingest(ingest: _Ingest) -> None:
 @contextlib.asynccontextmanager
 async def _road(
     ingest: _Ingest, bus: Bus, publisher: Publisher
-) -> AsyncIterator[tuple[Intake, dict[str, Any]]]:
+) -> AsyncIterator[tuple[Intake, dict[str, _Job]]]:
     """Build the parts in the order in which data meets them, and name the jobs to run."""
     settings, clock, tally = ingest.settings, ingest.clock, ingest.tally
     holes = Holes()
-    upstream, feed, polls, jobs = settings.upstream, None, list[Poll](), dict[str, Any]()
-    protocol = FeedProtocol(settings.channels)
     intake = Intake(
         publisher,
         tally=tally,
         holes=holes,
         clock=clock,
         joined=frozenset(settings.channels),
-        hearers=Hearers(
-            on_answer=lambda answer: feed.answered(answer) if feed else None,
-            on_complaint=lambda complaint: feed.complained(complaint) if feed else None,
-            on_heard=lambda counts: feed.heard(counts) if feed else None,
-        ),
         max_frames=settings.buffer_frames,
         max_bytes=settings.buffer_mib << 20,
     )
+    watch = Watch(settings.channels, tally=tally, clock=clock, say=intake.say, simulated=settings.simulated)
+    feed, jobs = None, dict[str, _Job]()
     async with contextlib.AsyncExitStack() as closing:
-        if upstream is not None:
-            token = settings.token.get_secret_value() if settings.token else ""
-            every = _every_kinds(settings)
-            for name, at in (await newest_times(bus, every)).items():
-                holes.open(name, at, GapReason.RESTARTED, detail="what the last process held is lost")
-            feed = Feed(
-                FeedSettings(socket_url(upstream, token), settings.entitlement_recheck),
-                protocol,
-                clock=clock,
-                lively=lambda: watch.lively(),
-                on_text=intake.frame,
-                on_refused=intake.refuse,
-                on_down=lambda since: _open_all(holes, every, since),
-                on_joined=intake.rejoined,
+        upstream = settings.upstream
+        if upstream is None or settings.token is None:
+            watch.disable(NO_UPSTREAM)
+        else:
+            token = settings.token.get_secret_value()
+            feed = await _feed(
+                ingest, bus, socket_url(upstream, token), intake=intake, holes=holes, watch=watch
             )
             rest = Rest(upstream, token, budget=ingest.budget, tally=tally, clock=clock)
             closing.push_async_callback(rest.aclose)
             polls = await _polls(ingest, bus, rest, intake)
-            jobs = {"feed": feed.run()} | {f"poll-{poll.feed}": poll.run() for poll in polls}
-        watch = Watch(
-            channels=settings.channels,
-            feed=feed,
-            polls=polls,
-            tally=tally,
-            clock=clock,
-            say=intake.say,
-            simulated=settings.simulated,
-            why_disabled=NO_UPSTREAM,
-        )
-        jobs |= {
-            "watch": watch.run(lambda: _readiness(ingest, bus, feed)),
-            "calendar": _hours(settings, watch, clock),
-        }
+            watch.attach(feed, polls)
+            jobs["feed"] = feed.run
+            jobs |= {f"poll-{poll.feed}": poll.run for poll in polls}
+        jobs["watch"] = partial(watch.run, partial(_readiness, ingest, bus, feed))
+        jobs["calendar"] = partial(_hours, settings, watch, clock)
         ingest.status.attach(bus, publisher, intake, watch, feed)
         ingest.registry.register(
             IngestCollector(tally, publisher, intake, bus, feed=feed, budget=ingest.budget, now=clock.now)
         )
         log.info("ingesting", upstream=upstream or NO_UPSTREAM, simulated=settings.simulated)
         yield intake, jobs
+
+
+async def _feed(ingest: _Ingest, bus: Bus, url: str, *, intake: Intake, holes: Holes, watch: Watch) -> Feed:
+    """Build the socket's keeper; what the predecessor may have lost is a hole from the start."""
+    settings = ingest.settings
+    every = list({kind.feed: kind for kind in map(kind_of, settings.channels) if kind.every}.values())
+    for name, at in (await newest_times(bus, every)).items():
+        holes.open(name, at, GapReason.RESTARTED, detail="what the last process held is lost")
+
+    def on_down(since: datetime) -> None:
+        for kind in every:
+            holes.open(kind.feed, since, GapReason.RECONNECTED)
+
+    feed = Feed(
+        FeedSettings(url, settings.entitlement_recheck),
+        FeedProtocol(settings.channels),
+        clock=ingest.clock,
+        lively=watch.lively,
+        on_text=intake.frame,
+        on_refused=intake.refuse,
+        on_down=on_down,
+        on_joined=intake.rejoined,
+    )
+    intake.hearers = Hearers(feed.answered, feed.complained, feed.heard)
+    return feed
 
 
 async def _polls(ingest: _Ingest, bus: Bus, rest: Rest, intake: Intake) -> list[Poll]:
@@ -186,17 +193,6 @@ async def _polls(ingest: _Ingest, bus: Bus, rest: Rest, intake: Intake) -> list[
         Movers(rest, every=settings.movers_every, **shared),
         Congress(rest, every=settings.congress_every, known=known, **shared),
     ]
-
-
-def _every_kinds(settings: Settings) -> list[ChannelKind]:
-    """Return the feeds of which each message matters, one kind each."""
-    kinds = {kind.feed: kind for kind in map(kind_of, settings.channels) if kind.every}
-    return list(kinds.values())
-
-
-def _open_all(holes: Holes, kinds: list[ChannelKind], since: Any) -> None:
-    for kind in kinds:
-        holes.open(kind.feed, since, GapReason.RECONNECTED)
 
 
 def _readiness(ingest: _Ingest, bus: Bus, feed: Feed | None) -> None:

@@ -14,7 +14,7 @@ from baleen_runtime.clock import Clock
 from uw_ingest.channels import POLLED_FEEDS, ChannelKind, kind_of
 from uw_ingest.feed import Connection, Feed
 from uw_ingest.feed_state import SocketFacts, Verdict, judge, judge_poll
-from uw_ingest.market_hours import MarketHours
+from uw_ingest.market_hours import MarketHours, Phase
 from uw_ingest.polls import Poll
 from uw_ingest.protocol import Joined, JoinReport
 from uw_ingest.tally import Tally
@@ -39,19 +39,18 @@ class Watch:
 
     def __init__(
         self,
-        *,
         channels: Sequence[str],
-        feed: Feed | None,
-        polls: Sequence[Poll],
+        *,
         tally: Tally,
         clock: Clock,
         say: Callable[[Message], None],
         simulated: bool,
-        why_disabled: str = "",
     ) -> None:
-        """Watch these parts; without ``feed`` every feed is disabled and says why."""
-        self._feed, self._polls, self._tally, self._clock = feed, polls, tally, clock
-        self._say, self._simulated, self._why_disabled = say, simulated, why_disabled
+        """Watch the feeds of these channels; :meth:`attach` or :meth:`disable` says what there is to see."""
+        self._tally, self._clock, self._say, self._simulated = tally, clock, say, simulated
+        self._feed: Feed | None = None
+        self._polls: Sequence[Poll] = ()
+        self._why_disabled = ""
         self._kinds: dict[str, ChannelKind] = {}
         self._channels: dict[str, list[str]] = {}
         for channel in channels:
@@ -60,6 +59,14 @@ class Watch:
             self._channels.setdefault(kind.feed, []).append(channel)
         self.hours = MarketHours()
         self.standings: dict[str, Standing] = {}
+
+    def attach(self, feed: Feed, polls: Sequence[Poll]) -> None:
+        """Judge by these from now on."""
+        self._feed, self._polls = feed, polls
+
+    def disable(self, why: str) -> None:
+        """Say of every feed that it is disabled, and why."""
+        self._why_disabled = why
 
     async def run(self, on_look: Callable[[], None]) -> None:
         """Look for ever; ``on_look`` is called each time, for readiness."""
@@ -93,7 +100,7 @@ class Watch:
 
     def lively(self) -> bool:
         """Tell whether the steady channels may be expected to speak."""
-        return self.hours.phase(self._clock.now()) == "regular"
+        return self.hours.phase(self._clock.now()) is Phase.REGULAR
 
     def describe(self) -> dict[str, Any]:
         """Return feeds and channels in a form that becomes JSON."""

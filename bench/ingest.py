@@ -1,0 +1,189 @@
+"""What one option trade costs uw-ingest, from the upstream socket to the stream's ack.
+
+Four real processes: a nats-server with its streams, the simulator, uw-ingest, and this one, which asks the
+simulator for bursts of option trades and lets at most a few of them be on their way, so that nothing waits in
+a buffer for long and nothing overflows. Every trade is validated by its contract and stored. The figure that
+counts is trades per CPU second of the uw-ingest process, read from the kernel; the other processes' CPU is
+told beside it, since all share the machine's cores.
+
+    .venv/bin/python bench/ingest.py            # 500,000 trades
+    .venv/bin/python bench/ingest.py --small    # 20,000, to see that it works
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from baleen_bus.bootstrap import bootstrap
+from baleen_bus.connection import Bus, open_bus
+from baleen_bus.testing import NatsServer
+from uw_simulator.testing import TOKEN, Simulator
+
+BURST = 20_000  # trades; two of them fit into the buffer easily
+GOAL = 25_000  # trades per CPU second
+SETTLE_WITHIN = 120.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the user and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@asynccontextmanager
+async def ingest(nats: NatsServer, simulator: Simulator) -> AsyncIterator[tuple[int, str]]:
+    """Run uw-ingest as a process; yield its pid and address."""
+    environ = {
+        **os.environ,
+        "BALEEN_NATS_URL": nats.url,
+        "BALEEN_LOG_FORMAT": "json",
+        "UW_INGEST_PORT": "0",
+        "UW_INGEST_UPSTREAM_URL": simulator.http_url,
+        "UW_INGEST_TOKEN": TOKEN,
+        "UW_INGEST_SOURCE": "uw-simulator",
+        "UW_INGEST_CALENDAR": "always_open",
+        "UW_INGEST_CHANNELS": "option_trades",
+        "UW_INGEST_MOVERS_EVERY": "3600",
+        "UW_INGEST_CONGRESS_EVERY": "3600",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "uw_ingest", env=environ, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None  # noqa: S101 - asked for above
+    port, lines = 0, list[str]()
+    async for line in process.stderr:
+        lines.append(line.decode())
+        if '"listening"' in lines[-1]:
+            port = json.loads(lines[-1])["port"]
+            break
+    if not port:
+        raise RuntimeError("".join(lines))
+    rest = asyncio.create_task(process.stderr.read(), name="ingest-log")
+    try:
+        yield process.pid, f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 10)
+        await rest
+
+
+async def stream_counts(bus: Bus) -> tuple[int, int]:
+    """Return how many messages TAPE holds, and how many were ever stored in the other streams of uw-ingest."""
+    states = {}
+    for stream in ("TAPE", "FEED", "LATEST", "RECORDS"):
+        states[stream] = (await bus.request_json(f"$JS.API.STREAM.INFO.{stream}"))["state"]
+    others = sum(state["last_seq"] for stream, state in states.items() if stream != "TAPE")
+    return states["TAPE"]["messages"], others
+
+
+async def until(condition: Any, what: str) -> None:
+    """Wait for an async condition.
+
+    Raises:
+        TimeoutError: it did not come true in time.
+    """
+    deadline = time.monotonic() + SETTLE_WITHIN
+    while not await condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        await asyncio.sleep(0.02)
+
+
+async def measure(count: int) -> dict[str, Any]:
+    """Send *count* trades through and return every figure."""
+    with NatsServer() as nats:
+        await bootstrap(url=nats.url)
+        async with (
+            Simulator.subprocess() as simulator,
+            ingest(nats, simulator) as (pid, address),
+            httpx.AsyncClient(base_url=address, timeout=10) as http,
+            open_bus(url=nats.url, name="bench") as bus,
+        ):
+
+            async def counters() -> dict[str, Any]:
+                told: dict[str, Any] = (await http.get("/status")).json()
+                polled = told.get("feeds", {}).get("market_mover", {}).get("state") == "live"
+                return {**told["counters"], "ready": polled}
+
+            async def ready() -> bool:
+                up = (await http.get("/readyz")).status_code == 200
+                return up and bool((await counters())["ready"])
+
+            await until(ready, "uw-ingest is not ready")
+            await simulator.control.burst(count=2_000)  # caches, and the compiler of regular expressions
+            await until(lambda: _at_rest(counters), "the warm-up did not end")
+            before, (_, others_before) = await counters(), await stream_counts(bus)
+            stored_before = (await stream_counts(bus))[0]
+            pids = {"uw-ingest": pid, "nats-server": nats.pid, "simulator": simulator.pid or 0}
+            cpu, wall = {name: cpu_seconds(p) for name, p in pids.items()}, time.monotonic()
+            for start in range(0, count, BURST):
+                await simulator.control.burst(count=min(BURST, count - start), rate=1_000_000)
+                sent = min(start + BURST, count)
+                await until(lambda sent=sent: _arrived(counters, before, sent - BURST), "too slow")
+            await until(lambda: _arrived(counters, before, count), "the trades did not arrive")
+            await until(lambda: _at_rest(counters), "the outbox did not empty")
+            wall = time.monotonic() - wall
+            cpu = {name: cpu_seconds(p) - cpu[name] for name, p in pids.items()}
+            after, (stored, others) = await counters(), await stream_counts(bus)
+    acked = after["published"] - before["published"] - (others - others_before)
+    return {
+        "sent": count,
+        "validated": after["accepted"] - before["accepted"],
+        "acked": acked,
+        "stored": stored - stored_before,
+        "overflowed": after["overflowed"],
+        "refused": after["refused"],
+        "wall": wall,
+        "cpu": cpu,
+    }
+
+
+async def _at_rest(counters: Any) -> bool:
+    return bool((await counters())["backlog"] == 0)
+
+
+async def _arrived(counters: Any, before: dict[str, Any], wanted: int) -> bool:
+    now = await counters()
+    return bool(now["published"] - before["published"] >= wanted)
+
+
+def report(figures: dict[str, Any]) -> bool:
+    """Print the figures; tell whether the counts agree."""
+    sent, wall, cpu = figures["sent"], figures["wall"], figures["cpu"]
+    own = max(cpu["uw-ingest"], 1 / TICKS)
+    print(f"option trades sent          {sent:>12,}")
+    for name in ("validated", "acked", "stored"):
+        print(f"{name:<27} {figures[name]:>12,}")
+    print(f"overflowed, refused         {figures['overflowed']:>12,}   {figures['refused'] or 'none'}")
+    print(f"wall                        {wall:>12.2f} s   {sent / wall:,.0f} trades/s")
+    for name, seconds in cpu.items():
+        print(f"CPU of {name:<20} {seconds:>12.2f} s   {seconds / wall:.0%} of a core")
+    print(f"per trade                   {own / sent * 1e6:>12.1f} us of uw-ingest's CPU, socket to ack")
+    print(f"per CPU second of uw-ingest {sent / own:>12,.0f} trades (goal {GOAL:,})")
+    return bool(figures["validated"] == figures["acked"] == figures["stored"] == sent)
+
+
+def main() -> int:
+    """Run once; the exit code says whether every trade was validated, acked and stored."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="20,000 trades, to see that it works")
+    parser.add_argument("--count", type=int, default=500_000, help="trades to send")
+    asked = parser.parse_args()
+    whole = report(asyncio.run(measure(20_000 if asked.small else asked.count)))
+    if not whole:
+        print("the counts do not agree")
+    return 0 if whole else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
