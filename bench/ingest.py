@@ -78,7 +78,7 @@ async def ingest(nats: NatsServer, simulator: Simulator) -> AsyncIterator[tuple[
 
 
 async def stream_counts(bus: Bus) -> tuple[int, int]:
-    """Return how many messages TAPE holds, and how many were ever stored in the other streams of uw-ingest."""
+    """Return how many messages TAPE holds, and how many the other streams of uw-ingest ever stored."""
     states = {}
     for stream in ("TAPE", "FEED", "LATEST", "RECORDS"):
         states[stream] = (await bus.request_json(f"$JS.API.STREAM.INFO.{stream}"))["state"]

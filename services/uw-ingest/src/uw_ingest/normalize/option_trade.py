@@ -15,8 +15,6 @@ _BULLISH = {("ask", "call"), ("bid", "put")}
 
 _validated: Callable[[Any], OptionTrade] = OptionTrade.__pydantic_validator__.validate_python
 """``model_validate`` less one call."""
-    OptionTrade.__pydantic_validator__.validate_python
-)  # model_validate, less a call
 
 
 def option_trade(row: Row, received_at: datetime, _ticker: str | None = None) -> OptionTrade:
