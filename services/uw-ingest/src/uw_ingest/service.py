@@ -103,7 +103,7 @@ async def _ingest(ingest: _Ingest) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for name, job in jobs.items():
-                    tasks.create_task(job, name=name)
+                    tasks.create_task(job(), name=name)
                 tasks.create_task(_end_with(bus_gone), name="bus-watch")
         finally:
             ingest.health.drain()

@@ -1,6 +1,5 @@
 """Option prints, from the socket and from REST. Pure."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +12,7 @@ from uw_ingest.refusals import Refusal
 _ASK, _BID, _MID = "ask", "bid", "mid"
 _BULLISH = {("ask", "call"), ("bid", "put")}
 
-_validated: Callable[[Any], OptionTrade] = OptionTrade.__pydantic_validator__.validate_python
-"""``model_validate`` less one call."""
+_validate = OptionTrade.__pydantic_validator__.validate_python  # model_validate, less one call
 
 
 def option_trade(row: Row, received_at: datetime, _ticker: str | None = None) -> OptionTrade:
@@ -51,7 +49,8 @@ def option_trade(row: Row, received_at: datetime, _ticker: str | None = None) ->
     fields["trade_codes"] = codes(get("trade_code") or get("upstream_condition_detail"))
     fields["report_flags"] = get("report_flags") or ()
     fields["recorded_at"] = get("created_at")
-    return _validated(fields)
+    trade: OptionTrade = _validate(fields)
+    return trade
 
 
 def side_of(tags: Any) -> str:
