@@ -172,8 +172,8 @@ def _stream_description() -> str:
         if code.spoken == "native protocol"
     )
     return (
-        f"Subprotocol `{SUBPROTOCOL}`; one JSON object with `op` per text frame. A topic is a public subject, "
-        "`*` and `>` allowed; a watch-list is several topics. Between two events of a topic there is no "
+        f"Subprotocol `{SUBPROTOCOL}`; one JSON object with `op` per text frame. A topic is a public subject "
+        "or a wildcard; a watch-list is several topics. Between two events of a topic there is no "
         "unannounced hole.\n\n"
         f"A conversation (→ client, ← gateway):\n\n```\n{lines}\n```\n\nClose codes:\n\n{codes}\n"
     )

@@ -10,11 +10,14 @@ from typing import Final
 
 
 class Return(StrEnum):
-    """Whether a client that was closed comes back."""
+    """Whether a client that was closed comes back.
+
+    ``later``: after the time it was told, else with growing pauses; ``never``: not before a change.
+    """
 
     AT_ONCE = "at once"
-    LATER = "after the time told, else with growing pauses"
-    NEVER = "not before something was changed"
+    LATER = "later"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)

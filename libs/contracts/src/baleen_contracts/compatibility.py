@@ -1,9 +1,9 @@
 """The compatibility gate: what may change inside a major version, and what may not. Pure.
 
-Forward: a reader built for a released schema reads what is written today. Backward: a reader built today reads
-what a stream still holds from a release. The judge is ``jsoncompat`` as a serializer; backward, the released
-schema is closed first (``additionalProperties: false``), since an open object could have held anything under a
-new field's name.
+Forward: a reader built for a released schema reads what is written today. Backward: a reader built today
+reads what a stream still holds from a release. The judge is ``jsoncompat`` as a serializer; backward, the
+released schema is closed first (``additionalProperties: false``), since an open object could have held
+anything under a new field's name.
 """
 
 import json

@@ -1,5 +1,6 @@
 """What every message has in common: a subject, an identity, two times and a bare JSON body. Pure."""
 
+import json
 from abc import abstractmethod
 from datetime import datetime
 from hashlib import blake2b
@@ -83,8 +84,7 @@ def natural_key(*parts: str | float | datetime | None) -> str:
 
 def digest(*parts: str | None) -> str:
     """A short digest of free texts that would be too long for an id. The parts cannot run into each other."""
-    written = "\x00".join("\x01" if part is None else part for part in parts)
-    return blake2b(written.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
 def millis(time: datetime) -> int:

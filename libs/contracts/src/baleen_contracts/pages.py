@@ -14,12 +14,12 @@ def subjects_page() -> str:
 # Subjects
 
 A public subject is `<domain>.v<major>.<entity>[.<key>…]`. Publishers write to `ingress.<public subject>`; the
-stream stores the message and repeats it on the public subject, which everybody reads. Keys are tokens: letters,
-digits, `-` and `_` stay, every other byte is `%XX` (`BRK.B` is `BRK%2EB`), and `_` alone means "no key". Symbols
-are upper case, agents and alert types lower case.
+stream stores the message and repeats it on the public subject, which everybody reads. Keys are tokens:
+letters, digits, `-` and `_` stay, every other byte is `%XX` (`BRK.B` is `BRK%2EB`), and `_` alone means
+"no key". Symbols are upper case, agents and alert types lower case.
 
-Delivery `every`: no message is lost in silence. Delivery `latest`: only the newest per subject matters. Delivery
-`request`: asked and answered, never stored.
+Delivery `every`: no message is lost in silence. Delivery `latest`: only the newest per subject matters.
+Delivery `request`: asked and answered, never stored.
 
 | entity | subject | stream | delivery | producer | consumers | what |
 |---|---|---|---|---|---|---|
@@ -54,6 +54,9 @@ A connection is accepted before it is refused, so that browsers see the code. On
 alone says whether to come back, so that a client obeys a code it has never seen:
 
 {ranges}
+
+"Later" is after the time the client was told, else with growing pauses; "never" is not before something was
+changed.
 
 | code | name | spoken on | come back | meaning |
 |---|---|---|---|---|

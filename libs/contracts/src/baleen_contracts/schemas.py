@@ -1,7 +1,7 @@
 """JSON Schemas (2020-12) of what travels, made from the models. Pure.
 
-They describe the bytes on the wire, where an absent field is left out and never null, so the models' "or None"
-is folded into "not required".
+They describe the bytes on the wire, where an absent field is left out and never null, so the models' "or
+None" is folded into "not required".
 """
 
 from typing import Any, Final
@@ -20,7 +20,7 @@ _ANYTHING: Final = {"$ref": "#/$defs/JsonValue"}
 
 
 def schemas() -> dict[str, Schema]:
-    """Every schema by name: an entity's, a known session event's data (``session_event.candle``), a reply's."""
+    """Every schema by name: entities, data of known session events (``session_event.candle``), replies."""
     models: dict[str, type[BaseModel]] = {entity.name: entity.model for entity in CATALOGUE}
     models[CommandReply.entity] = CommandReply
     models |= {f"session_event.{event}": data for event, data in SESSION_DATA.items()}

@@ -1,0 +1,41 @@
+"""What the gateway says on the native protocol is what the contracts promise."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from baleen_contracts.stream_protocol import SERVER_FRAME, transcript
+from ws_gateway.dialects.native import Native, Subscribe, Unsubscribe, Wrong, read
+from ws_gateway.errors import Refusal
+
+NOON = datetime(2026, 4, 27, 12, tzinfo=UTC)
+WISH = Subscribe(topics=("uw.v1.price.SPY",), snapshot=True, id=1)
+
+FRAMES = {
+    "welcome": Native().welcome(NOON, simulated=True),
+    "subscribed": Native().subscribed(WISH, ["LATEST.1f3a.7"]),
+    "unsubscribed": Native().unsubscribed(Unsubscribe(topics=WISH.topics, id="a")),
+    "snapshot_end": Native().snapshot_end(WISH, 3),
+    "pong": Native().pong(None, NOON),
+    "heartbeat": Native().heartbeat(NOON),
+    "gap": Native().gap("uw.v1.price.SPY", None, "LATEST.1f3a.9", "overflow"),
+    "drain": Native().drain(1200),
+    "error": Native().wrong(Wrong(Refusal.BAD_TOPIC, "no such entity", 4)),
+}
+
+
+@pytest.mark.parametrize("op", sorted(FRAMES))
+def test_a_frame_of_the_gateway_is_as_documented(op: str):
+    """A client generated from the document understands the gateway."""
+    assert json.loads(FRAMES[op])["op"] == op
+    assert SERVER_FRAME.validate_json(FRAMES[op]).op == op
+
+
+def test_what_the_transcript_lets_a_client_say_is_understood():
+    """The document shows no request that the gateway would refuse, but the one it shows refused."""
+    refused = [
+        frame for speaker, frame in transcript() if speaker == "client" and isinstance(read(frame), Wrong)
+    ]
+
+    assert [json.loads(frame)["topics"] for frame in refused] in ([], [["uw.v1.quotes.*"]])
