@@ -248,10 +248,11 @@ async def test_client_text_is_ignored_and_everybody_gets_the_same(
     assert {frame["channel"] for frame in mine} == {"flow-alerts"}
 
 
-async def get(gateway: GatewayProcess, path: str) -> httpx.Response:
-    """Ask one of the HTTP endpoints."""
-    async with httpx.AsyncClient() as client:
-        return await client.get(f"{gateway.http}/api/stream{path}", timeout=WITHIN)
+@pytest.fixture
+async def http(gateway: GatewayProcess) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the HTTP endpoints."""
+    async with httpx.AsyncClient(base_url=f"{gateway.http}/api/stream", timeout=WITHIN) as client:
+        yield client
 
 
 def feed_status(state: str) -> FeedStatus:
@@ -262,32 +263,38 @@ def feed_status(state: str) -> FeedStatus:
     )
 
 
-async def get_when(gateway: GatewayProcess, path: str, code: int) -> httpx.Response:
+async def get_when(http: httpx.AsyncClient, path: str, code: int) -> httpx.Response:
     """Ask until the answer has that code."""
     async with asyncio.timeout(WITHIN):
-        while (answer := await get(gateway, path)).status_code != code:  # noqa: ASYNC110 - another process
+        while (answer := await http.get(path)).status_code != code:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.02)
     return answer
 
 
-async def test_status_channels_and_health_follow_the_feeds(gateway: GatewayProcess, publisher: Publisher):
+async def test_status_channels_and_health_follow_the_feeds(
+    gateway: GatewayProcess, publisher: Publisher, http: httpx.AsyncClient
+):
     """The endpoints have their documented keys, and say what uw-ingest says."""
     await publisher.publish(feed_status("disabled"))
-    down = await get_when(gateway, "/health", 503)
+    down = await get_when(http, "/health", 503)
     assert down.json() == {"detail": "WebSocket streaming service not available"}
-    disabled = (await get(gateway, "/status")).json()
+    disabled = (await http.get("/status")).json()
     assert (disabled["status"], disabled["enabled"]) == ("disabled", False)
     assert set(disabled) == {"status", "message", "enabled"}
 
     await publisher.publish(feed_status("live"))
-    healthy = await get_when(gateway, "/health", 200)
+    healthy = await get_when(http, "/health", 200)
     assert healthy.json()["status"] == "healthy"
     assert healthy.json()["connected"] is True
     assert set(healthy.json()) == {"status", "connected", "uptime_seconds"}
 
-    async with connect(f"{gateway.ws}/api/stream/ws/flow"), connect(f"{gateway.ws}/api/stream/ws/congress"):
-        status = (await get(gateway, "/status")).json()
-        listed = (await get(gateway, "/channels")).json()
+    # A client that does not read its snapshot sees no close either, so it must not wait for one.
+    async with (
+        connect(f"{gateway.ws}/api/stream/ws/flow", close_timeout=0),
+        connect(f"{gateway.ws}/api/stream/ws/congress", close_timeout=0),
+    ):
+        status = (await http.get("/status")).json()
+        listed = (await http.get("/channels")).json()
 
     assert (status["status"], status["enabled"], status["simulated"]) == ("connected", True, True)
     assert set(status["uw_connection"]) == {
@@ -321,9 +328,9 @@ async def test_status_channels_and_health_follow_the_feeds(gateway: GatewayProce
     assert (listed["total_channels"], listed["enabled"]) == (4, True)
 
     await publisher.publish(feed_status("reconnecting"))
-    away = await get_when(gateway, "/health", 503)
+    away = await get_when(http, "/health", 503)
     assert away.json() == {"detail": "Not connected to Unusual Whales WebSocket"}
-    assert (await get(gateway, "/status")).json()["status"] == "disconnected"
+    assert (await http.get("/status")).json()["status"] == "disconnected"
 
 
 async def test_a_reconnect_goes_over_the_bus_at_most_once_a_minute(nats_server_with_users: NatsServer):

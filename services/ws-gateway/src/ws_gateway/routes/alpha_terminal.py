@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, WebSocket
+from starlette.datastructures import State
 
 from ws_gateway.dialects.alpha_channels import (
     AlphaChannel,
@@ -26,6 +27,8 @@ from ws_gateway.session import Newest, Nothing, Opening, serve
 router = APIRouter(prefix="/api/v1/ws")
 
 MAX_REPLAY: Final = 200
+MAX_KEYS_SEEN: Final = 1_000
+"""Channels that stay in the statistics; a client may invent any ticker, so the oldest gives way."""
 _POLICY: Final = 1008
 
 
@@ -66,8 +69,10 @@ async def stats(request: Request) -> dict[str, Any]:
     `message_count` counts the welcome too.
     """
     gateway: Gateway = request.app.state.gateway
-    channels = {label: count for label, count in gateway.hub.by_label.items() if is_alpha(label)}
-    connections = [one for one in gateway.hub.stats().connections if is_alpha(one.label)]
+    told = gateway.hub.stats()
+    now = {label: count for label, count in told.by_label.items() if is_alpha(label)}
+    channels = dict.fromkeys(_keys_seen(request.app.state), 0) | now
+    connections = [one for one in told.connections if is_alpha(one.label)]
     return {
         "total_connections": sum(channels.values()),
         "channels": channels,
@@ -101,6 +106,7 @@ async def _open(
         await websocket.send_text(dialect.error(Refusal.BAD_REQUEST.value, str(error), now).decode())
         await websocket.close(_POLICY, str(error))
         return
+    _note_key(websocket.app.state, channel.key)
     opening = Opening(
         dialect=dialect,
         topics=channel.topics,
@@ -109,6 +115,21 @@ async def _open(
         snapshot=Newest(replay) if replay else Nothing(),
     )
     await serve(websocket, opening)
+
+
+def _keys_seen(state: State) -> dict[str, None]:
+    """Return the keys of all channels that anybody has joined, oldest first."""
+    if not hasattr(state, "alpha_keys"):
+        state.alpha_keys = {}
+    keys: dict[str, None] = state.alpha_keys
+    return keys
+
+
+def _note_key(state: State, key: str) -> None:
+    keys = _keys_seen(state)
+    keys[key] = None
+    if len(keys) > MAX_KEYS_SEEN:
+        del keys[next(iter(keys))]
 
 
 def _replay(asked: str | None) -> int:
