@@ -1,15 +1,14 @@
 """What a stream's answer to a publish means. Pure."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
 from baleen_bus.errors import DropReason
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """The stream has the message. ``duplicate``: it had it already, from an earlier offer of the same identity.
 
     A message that had to be sent more than once never counts as duplicate: its first attempt may be what the

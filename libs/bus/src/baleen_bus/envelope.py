@@ -2,36 +2,20 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+import orjson
 from baleen_contracts.catalogue import by_name
 from baleen_contracts.message import Message
 
 from baleen_bus.errors import DropReason, PublishRefused
 from baleen_bus.streams import INGRESS, keeping_headers
 
-_SUBJECT = re.compile(r"[!-~]+")
-_PLAIN = re.compile(r"[!#$&-~]+")
 _SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-_ORIGIN = re.compile(rb"Nats-Stream: (\S+)\r\nNats-Subject: (\S+)\r\nNats-Sequence: (\d+)\r\n")
-_PREVIOUS = re.compile(rb"Nats-Last-Sequence: (\d+)\r\n")
-
-
-class Frame(NamedTuple):
-    """One publish command, ready to send."""
-
-    subject: str
-    command: bytes
-
-
-class Origin(NamedTuple):
-    """Where a message is stored. ``previous`` is the subject's sequence before this one; 0 means unknown."""
-
-    stream: str
-    subject: str
-    seq: int
-    previous: int
+_ORIGIN = re.compile(
+    rb"Nats-Stream: (\S+)\r\nNats-Subject: (\S+)\r\nNats-Sequence: (\d+)\r\nNats-Time-Stamp: \S+\r\n"
+    rb"(?:Nats-Num-Pending: \d+\r\n)?Nats-Last-Sequence: (\d+)\r\n"
+)
 
 
 class Envelopes:
@@ -41,8 +25,8 @@ class Envelopes:
         self._source = source
         self._middles: dict[type[Message], str] = {}
 
-    def frame(self, message: Message, reply: str) -> Frame:
-        """The command that publishes ``message``, its ack to go to ``reply``.
+    def frame(self, message: Message, reply: str) -> tuple[str, bytes]:
+        """The subject and the whole command that publishes ``message`` there, its ack to go to ``reply``.
 
         Raises:
             PublishRefused: no stream keeps this kind of message, or its subject cannot travel.
@@ -51,17 +35,15 @@ class Envelopes:
         if middle is None:
             middle = self._middles[type(message)] = self._middle(type(message))
         subject = INGRESS + message.subject
-        if _SUBJECT.fullmatch(subject) is None:
+        if not subject.isascii() or not subject.isprintable() or " " in subject:
             raise PublishRefused(DropReason.MALFORMED, f"subject {subject!r}")
         body = message.to_json()
         identity = header_value(message.message_id)
-        time = message.occurred_at.isoformat()
-        if time.endswith("+00:00"):
-            time = time[:-6] + "Z"
-        head = f"NATS/1.0\r\nNats-Msg-Id: {identity}{middle}ce-id: {identity}\r\nce-time: {time}\r\n\r\n"
+        time = orjson.dumps(message.occurred_at, option=orjson.OPT_UTC_Z)[1:-1].decode()
+        head = f"NATS/1.0\r\nNats-Msg-Id: {identity}{middle}{identity}\r\nce-time: {time}\r\n\r\n"
         size = len(head)
-        command = f"HPUB {subject} {reply} {size} {size + len(body)}\r\n{head}".encode("ascii")
-        return Frame(subject, b"%b%b\r\n" % (command, body))
+        command = f"HPUB {subject} {reply} {size} {size + len(body)}\r\n{head}"
+        return subject, b"%b%b\r\n" % (command.encode("ascii"), body)
 
     def _middle(self, kind: type[Message]) -> str:
         entity = by_name(kind.entity)
@@ -69,12 +51,13 @@ class Envelopes:
             raise PublishRefused(DropReason.MALFORMED, f"no stream keeps {entity.name}")
         headers = {"ce-specversion": "1.0", "ce-type": kind.type, "ce-source": self._source}
         headers |= keeping_headers(entity)
-        return "\r\n" + "".join(f"{name}: {header_value(value)}\r\n" for name, value in headers.items())
+        lines = "".join(f"{name}: {header_value(value)}\r\n" for name, value in headers.items())
+        return f"\r\n{lines}ce-id: "
 
 
 def header_value(text: str) -> str:
     """Percent-encodes what a CloudEvents header may not hold: spaces, quotes, ``%``, controls, non-ASCII."""
-    if _PLAIN.fullmatch(text) is not None:
+    if text.isascii() and text.isprintable() and not (" " in text or '"' in text or "%" in text):
         return text
     return quote(text.encode("utf-8", "surrogatepass"), safe=_SAFE)
 
@@ -84,22 +67,17 @@ def header_text(value: str) -> str:
     return unquote(value)
 
 
-def origin_of(headers: bytes | None) -> Origin | None:
-    """Where a stream says the message is stored; None if no stream said so.
+def origin_of(headers: bytes) -> tuple[bytes, bytes, int, int] | None:
+    """Where a stream says it keeps the message: its name, the subject, the sequence, and that before it in the subject.
 
-    The server appends its headers, so the last ones count: earlier ones of the same name are the publisher's.
+    None if no stream said so. The server appends its headers, so the last ones count: earlier ones of the same name are
+    the publisher's. Of a republished message, 0 as the sequence before means unknown; of a fetched one it says nothing.
     """
-    if headers is None:
-        return None
-    at = headers.rfind(b"Nats-Stream: ")
-    if at < 0:
-        return None
-    found = _ORIGIN.match(headers, at)
+    found = _ORIGIN.match(headers, max(0, headers.rfind(b"Nats-Stream: ")))
     if found is None:
         return None
-    stream, subject, seq = found.groups()
-    previous = _PREVIOUS.search(headers, found.end())
-    return Origin(stream.decode(), subject.decode(), int(seq), int(previous[1]) if previous else 0)
+    stream, subject, seq, previous = found.groups()
+    return stream, subject, int(seq), int(previous)
 
 
 class Headers(Mapping[str, str]):

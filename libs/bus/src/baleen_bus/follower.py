@@ -99,6 +99,7 @@ class Follower:
     ) -> None:
         self.stats = FollowerStats()
         self.stream = stream
+        self._stream = stream.encode()
         self.patterns = without_covered(patterns)
         self._bus = bus
         self._start = start
@@ -172,16 +173,16 @@ class Follower:
             self._sequence.move_to(state.last_seq)
 
     def _hear(self, subject: bytes, body: bytes, headers: bytes | None) -> None:
-        origin = origin_of(headers)
+        origin = None if headers is None else origin_of(headers)
         if origin is None or headers is None:
             self.stats.forged += 1
             return
         stream, _, seq, previous = origin
-        if stream != self.stream:
+        if stream != self._stream:
             return  # another stream stores subjects that our pattern covers
         self._heard = True
         name = subject.decode()
-        item = Delivered(name, stream, seq, Headers(headers), body)
+        item = Delivered(name, self.stream, seq, Headers(headers), body)
         sequence = self._sequence
         if sequence.live(seq, name, previous, item):
             if sequence.holes:

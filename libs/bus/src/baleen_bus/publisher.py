@@ -122,11 +122,11 @@ class Publisher:
         if not self._open:
             raise BusClosed("the publisher is closed")
         number = self._number = self._number + 1
-        frame = self._envelopes.frame(message, f"{self._inbox}{number}")
-        if len(frame.command) > self._bus.nc.max_payload - HEADROOM:  # the server would hang up on it
-            raise PublishRefused(DropReason.TOO_BIG, f"{len(frame.command)} bytes")
+        subject, command = self._envelopes.frame(message, f"{self._inbox}{number}")
+        if len(command) > self._bus.nc.max_payload - HEADROOM:  # the server would hang up on it
+            raise PublishRefused(DropReason.TOO_BIG, f"{len(command)} bytes")
         try:
-            self._outbox.offer(Entry(number, frame.subject, frame.command, on_stored, on_dropped))
+            self._outbox.offer(Entry(number, subject, command, on_stored, on_dropped))
         except OutboxFull:
             self.stats.full += 1
             raise

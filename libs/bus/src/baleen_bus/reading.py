@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import nats.errors
 import orjson
@@ -26,8 +26,7 @@ NO_RESPONDERS: Final = "503"
 _HEADER_LINE: Final = len(b"NATS/1.0 ")
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(NamedTuple):
     """One message as a stream keeps it, under its public subject."""
 
     subject: str
@@ -134,10 +133,11 @@ async def direct_get(
 
 def delivered(body: bytes, headers: bytes | None) -> Delivered | None:
     """What a direct get brought; None if the stream's own headers are missing."""
-    origin = origin_of(headers)
+    origin = None if headers is None else origin_of(headers)
     if origin is None or headers is None:
         return None
-    return Delivered(origin.subject, origin.stream, origin.seq, Headers(headers), body)
+    stream, subject, seq, _ = origin
+    return Delivered(subject.decode(), stream.decode(), seq, Headers(headers), body)
 
 
 async def fetch_last(bus: Bus, stream: str, pattern: str | Sequence[str]) -> list[Delivered]:

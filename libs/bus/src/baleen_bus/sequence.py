@@ -143,7 +143,7 @@ class Sequence(Generic[T]):
                 if before > self.last:
                     if not final:
                         return
-                    self._lost(self.last + 1 if self._whole else before, before)
+                    self._lost(self.last + 1, before)
                 self._accept(seq, subject, previous)
                 held.popleft()
                 yield item
@@ -172,8 +172,9 @@ class Sequence(Generic[T]):
 
     def _accept(self, seq: int, subject: str, previous: int) -> None:
         if not self._whole:
-            if previous > self._tails.get(subject, self._floor) and previous <= self.last:
-                self.holes.append(Hole(previous, previous, GapReason.NOTICED_LATE))
+            known = self._tails.get(subject, self._floor)
+            if known < previous <= self.last:
+                self.holes.append(Hole(known + 1, previous, GapReason.NOTICED_LATE))
             if len(self._tails) >= SUBJECTS:
                 self._tails.clear()
                 self._floor = self.last
