@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from fastapi import WebSocket
 
+from baleen_contracts.close_codes import Return, code_of, comes_back
+from baleen_contracts.stream_protocol import SUBPROTOCOL
 from ws_gateway.dialects.native import (
     MAX_TOPICS,
-    SUBPROTOCOL,
     Native,
     Ping,
     Subscribe,
@@ -99,16 +100,23 @@ class Conversation:
         last = text_frame(self.dialect.error(reason.value, words, now))
         if reason is Farewell.LEAVING:
             last = text_frame(self.dialect.drain(wait))
-        return code, f"{words}; retry_in_ms={wait}" if 4100 <= code < 4200 else words, last  # noqa: PLR2004
+        if comes_back(code) is Return.LATER:
+            words = f"{words}; retry_in_ms={wait}"
+        return code, words, last
+
+    def code_of_broken(self, standard: int) -> int:  # noqa: ARG002 - natives have a code of their own
+        """Return the close code for a client that broke the WebSocket protocol."""
+        return _BAD_FRAME
 
 
 _FAREWELLS = {
-    Farewell.TOO_SLOW: (4100, "you read too slowly"),
-    Farewell.BUSY: (4101, "the gateway is full"),
-    Farewell.LEAVING: (4102, "the gateway restarts"),
-    Farewell.SILENT: (4001, "no answer to our pings"),
-    Farewell.ORIGIN: (4403, "this origin is not allowed"),
+    Farewell.TOO_SLOW: (code_of("too_slow", native=True), "you read too slowly"),
+    Farewell.BUSY: (code_of("busy", native=True), "the gateway is full"),
+    Farewell.LEAVING: (code_of("leaving", native=True), "the gateway restarts"),
+    Farewell.SILENT: (code_of("no_pong", native=True), "no answer to our pings"),
+    Farewell.ORIGIN: (code_of("forbidden", native=True), "this origin is not allowed"),
 }
+_BAD_FRAME = code_of("bad_frame", native=True)
 
 
 async def converse(websocket: WebSocket) -> None:

@@ -51,7 +51,6 @@ class Farewell(StrEnum):
     BUSY = "busy"
     ORIGIN = "origin"
     BAD_FRAME = "bad_frame"
-    CLIENT = "client"
 
 
 class Dropped(StrEnum):

@@ -19,7 +19,7 @@ import structlog
 from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Dropped, Farewell, Refusal
 from ws_gateway.event import Event
-from ws_gateway.frames import PING, text_frame
+from ws_gateway.frames import PING, close_frame, text_frame
 from ws_gateway.lanes import Lanes
 from ws_gateway.sweep import Sweep
 from ws_gateway.topics import overlap
@@ -55,6 +55,10 @@ class Session(Protocol):
 
     def farewell(self, reason: Farewell, now: datetime) -> tuple[int, str, bytes]:
         """Return close code, close reason and the frames said before, for ending a conversation."""
+        ...
+
+    def code_of_broken(self, standard: int) -> int:
+        """Return the close code for a client that broke the protocol; the standard says *standard*."""
         ...
 
 
@@ -145,13 +149,13 @@ class Hub:
         Args:
             dialect: who is told.
             topic: what it is about.
-            frame_for: makes the frame for one topic of a lane.
+            frame_for: makes the JSON text for one topic of a lane.
         """
         for lane in self.lanes.speaking(dialect.name):
             for wished in lane.topics:
                 if not overlap(wished, topic):
                     continue
-                frame = frame_for(wished)
+                frame = text_frame(frame_for(wished))
                 for pen in lane.pens:
                     pen.pending.append(frame)
                     if not pen.cohort.dirty:
@@ -209,6 +213,14 @@ class Hub:
         session: Session = wire.session
         words = message or _WORDS.get(refusal, refusal.value)
         return text_frame(session.dialect.error(refusal.value, words, datetime.now(UTC)))
+
+    def broken(self, wire: Wire, refusal: Refusal, standard: int) -> bytes:
+        """Count a client that broke the WebSocket protocol; return the error frame and the close frame."""
+        self._take_off(wire)
+        session: Session = wire.session
+        code = session.code_of_broken(standard)
+        self.farewells[code, Farewell.BAD_FRAME] += 1
+        return self.refused(wire, refusal) + close_frame(code, refusal.value)
 
     def overflowed(self, wire: Wire) -> None:
         """Close a client that reads too slowly; the others never wait for it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import WebSocket
 
+from baleen_contracts.close_codes import code_of
 from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Farewell
 from ws_gateway.event import Event
@@ -81,13 +82,17 @@ class Plain:
         code, words = _FAREWELLS[reason]
         return code, words, text_frame(self.dialect.error(reason.value, words, now))
 
+    def code_of_broken(self, standard: int) -> int:
+        """Return the close code for a client that broke the WebSocket protocol: the standard's own."""
+        return standard
+
 
 _FAREWELLS = {
-    Farewell.TOO_SLOW: (1013, "you read too slowly; try again later"),
-    Farewell.BUSY: (1013, "the gateway is full; try again later"),
-    Farewell.LEAVING: (1012, "the gateway restarts; come back"),
-    Farewell.SILENT: (1011, "no answer to our pings"),
-    Farewell.ORIGIN: (1008, "this origin is not allowed"),
+    Farewell.TOO_SLOW: (code_of("try_later", native=False), "you read too slowly; try again later"),
+    Farewell.BUSY: (code_of("try_later", native=False), "the gateway is full; try again later"),
+    Farewell.LEAVING: (code_of("leaving", native=False), "the gateway restarts; come back"),
+    Farewell.SILENT: (code_of("internal_error", native=False), "no answer to our pings"),
+    Farewell.ORIGIN: (code_of("policy", native=False), "this origin is not allowed"),
 }
 
 

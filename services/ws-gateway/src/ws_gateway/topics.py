@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 ONE, REST = "*", ">"
-MAX_TOPIC_LENGTH = 256
+MAX_TOPIC_LENGTH = 512
 
 T = TypeVar("T")
 

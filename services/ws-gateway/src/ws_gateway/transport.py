@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from fastapi import WebSocket
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _EXTENSION = "baleen.hand_over"
 _CLOSE_WITHIN = 5.0
 _KERNEL_BUFFER = 256 * 1024
+"""Bytes the kernel keeps for one client; its own choice, several MiB, would long hide a slow client."""
 
 
 class Keeper(Protocol):
@@ -43,6 +45,14 @@ class Keeper(Protocol):
 
     def refused(self, wire: Wire, refusal: Refusal) -> bytes:
         """The client sent what cannot be heard; return the frame that tells it."""
+        ...
+
+    def broken(self, wire: Wire, refusal: Refusal, standard: int) -> bytes:
+        """The client broke the WebSocket protocol, which the standard answers with the close code *standard*.
+
+        Returns:
+            the last frames, the close frame included.
+        """
         ...
 
     def overflowed(self, wire: Wire) -> None:
@@ -93,6 +103,8 @@ class Wire(asyncio.Protocol):
         self._conn, self._connections = conn, connections
         connections.add(self)
         transport.set_write_buffer_limits(high=0)
+        sock: socket.socket = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
         transport.set_protocol(self)
 
     # What is said to the client.
@@ -218,10 +230,12 @@ class Wire(asyncio.Protocol):
         self.keeper.heard(self, text)
 
     def _break_off(self, refusal: Refusal) -> None:
-        """The client broke the WebSocket protocol: say so in front of the close frame that is due."""
-        last = self.keeper.refused(self, refusal)
+        """The client broke the WebSocket protocol: say so and close; the keeper chooses the words."""
+        due = self._conn.close_sent
+        self._conn.data_to_send()
         self._drop_backlog()
-        self.write(last + b"".join(self._conn.data_to_send()))
+        self.write(self.keeper.broken(self, refusal, due.code if due is not None else 1002))
+        self.transport.write_eof()  # what else it sends is not read: its closing frame cannot be waited for
         self._hang_up_soon()
 
     def _answer_close(self, output: bytes) -> None:
@@ -254,7 +268,9 @@ class HandOver(WebSocketsSansIOProtocol):
         while not self.queue.empty():
             message = self.queue.get_nowait()
             if message["type"] == "websocket.receive":
-                early.append(message.get("text") or "")
+                text = message.get("text")
+                if text is not None:
+                    early.append(text)
         wire.adopt(transport, self.conn, self.connections, early)
         if self.read_paused:
             transport.resume_reading()

@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 
 import orjson
 
+from baleen_contracts.stream_protocol import SUBPROTOCOL
 from ws_gateway.errors import Refusal
 from ws_gateway.event import Event
 from ws_gateway.topics import flaw_of
 
-SUBPROTOCOL = "baleen.v1"
-HEARTBEAT_SECONDS = 20
+HEARTBEAT_SECONDS = 25
+"""The longest silence a client need expect; the hub speaks a little more often."""
 MAX_TOPICS = 1_000
 _MAX_ID_LENGTH = 128
 
@@ -136,9 +137,10 @@ class Native:
         """Return the frame of a message; its body travels as it came.
 
         Raises:
-            orjson.JSONDecodeError: the body is no JSON.
+            ValueError: the body is no JSON object.
         """
-        _ = event.data
+        if not isinstance(event.data, dict):
+            raise ValueError("the body is no JSON object")  # noqa: TRY004 - the bus sent a wrong value
         return _event(event, b"}")
 
     def snapshot_item(self, event: Event) -> bytes:
@@ -203,7 +205,8 @@ class Native:
 
 
 def _event(event: Event, ending: bytes) -> bytes:
-    head = orjson.dumps({"op": "event", "topic": event.subject, "at": event.at, "time": event.time})
+    time = event.time or event.data.get("occurred_at")
+    head = orjson.dumps({"op": "event", "topic": event.subject, "at": event.at, "time": time})
     return b"".join((head[:-1], b',"data":', event.body, ending))
 
 
