@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import sys
 import threading
 import time
@@ -107,6 +108,7 @@ def _swarm(shape: Shape, contender: Contender) -> list[str]:
         "--clients": shape.clients,
         "--tickers": shape.tickers,
         "--watch": shape.watch,
+        "--strict": shape.strict,
         "--connects-per-second": _CONNECTS_PER_SECOND,
     }
     return [*contender.swarm, *(str(part) for pair in numbers.items() for part in pair)]
@@ -194,6 +196,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Run what was asked for, print a table, write JSON; 1 when a small run found a flaw."""
     options = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every process it started is ended too
     raise_file_limit()
     seconds, warm_up = (2.0, 1.0) if options.small else (options.seconds, options.warm_up)
     runs = []

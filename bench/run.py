@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> int:
     """Run each bench as a process of its own; the worst exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     codes = []
     for module, arguments in (("bench.fanout", sys.argv[1:]), ("bench.ingest", _only_small(sys.argv[1:]))):
-        if (ROOT / module.replace(".", "/")).with_suffix(".py").exists():
-            codes.append(subprocess.call([sys.executable, "-m", module, *arguments], cwd=ROOT))
+        codes.append(_run([sys.executable, "-m", module, *arguments]))
     return max(codes)
+
+
+def _run(command: list[str]) -> int:
+    """Run *command* to its end; when we are ended, it is asked to leave and waited for."""
+    child = subprocess.Popen(command, cwd=ROOT)
+    try:
+        return child.wait()
+    finally:
+        child.terminate()
+        child.wait()
 
 
 def _only_small(arguments: list[str]) -> list[str]:
