@@ -1,0 +1,90 @@
+"""What the compose file promises, checked without a Docker engine; and the checks, on files they must reject."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = ROOT / "docker-compose.yml"
+STACK: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
+SERVICES: dict[str, Any] = STACK["services"]
+
+
+def check_schema(file: Path) -> subprocess.CompletedProcess[str]:
+    """Run the checker that lint runs."""
+    program = Path(sys.executable).with_name("check-jsonschema")
+    return subprocess.run(
+        [program, "--builtin-schema", "vendor.compose-spec", file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_file_follows_the_compose_specification():
+    """Every field is one that Compose knows."""
+    checked = check_schema(COMPOSE)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_misspelt_field_is_refused(tmp_path: Path):
+    """The checker sees what a person overlooks."""
+    wrong = tmp_path / "compose.yml"
+    wrong.write_text(COMPOSE.read_text().replace("healthcheck:", "healthchek:"))
+    assert check_schema(wrong).returncode != 0
+
+
+def exposed(services: dict[str, Any]) -> list[str]:
+    """Return the published ports that other machines could reach."""
+    return [
+        port
+        for one in services.values()
+        for port in one.get("ports", [])
+        if not port.startswith("127.0.0.1:")
+    ]
+
+
+def test_every_port_is_published_on_loopback_only():
+    """The data is licensed for one person, and the stack has no authentication on."""
+    assert exposed(SERVICES) == []
+    assert exposed({"x": {"ports": ["8000:8000"]}}) == ["8000:8000"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_hardened(name: str):
+    """Nothing may write to its image, gain rights, or keep capabilities."""
+    one = SERVICES[name]
+    assert one["read_only"] is True
+    assert one["security_opt"] == ["no-new-privileges:true"]
+    assert one["cap_drop"] == ["ALL"]
+
+
+def test_images_base_and_network_can_be_chosen():
+    """A machine that reaches no public registry brings its own, by variables."""
+    text = COMPOSE.read_text()
+    for variable in ("NATS_IMAGE", "PYTHON_IMAGE", "IMAGE_PREFIX", "IMAGE_TAG", "BUILD_NETWORK"):
+        assert f"${{{variable}:-" in text
+
+
+def unread(example: str, compose: str) -> set[str]:
+    """Return the variables of an example that neither compose nor a service's prefix takes."""
+    offered = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
+    read = set(re.findall(r"\$\{([A-Z0-9_]+)", compose))
+    return offered - read - {"UW_API_TOKEN"}  # read by `make up`, see the settings of uw-ingest
+
+
+def test_every_variable_of_the_example_is_read():
+    """The example offers nothing that does nothing."""
+    assert unread((ROOT / ".env.example").read_text(), COMPOSE.read_text()) == set()
+    assert unread("WS_GATEWAY_PROT=1\n", COMPOSE.read_text()) == {"WS_GATEWAY_PROT"}
+
+
+def test_the_example_sets_no_token():
+    """A copied example leaves the data simulated."""
+    text = (ROOT / ".env.example").read_text()
+    assert not re.findall(r"^(UW_API_TOKEN|UW_INGEST_TOKEN|UW_KEY)=", text, re.MULTILINE)
