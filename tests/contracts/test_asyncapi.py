@@ -41,7 +41,7 @@ def test_the_document_is_valid(checker: Path):
 
 @pytest.mark.parametrize("fault", ["operation", "channel", "schema"])
 def test_a_faulty_document_is_refused(checker: Path, tmp_path: Path, fault: str):
-    """The checker finds an operation on no channel, an address that is no text, a payload that is no schema."""
+    """The checker finds an operation on no channel, an address that is no text, a payload no schema."""
     document = json.loads(DOCUMENT.read_text(encoding="utf-8"))
     if fault == "operation":
         document["operations"]["price"]["channel"]["$ref"] = "#/channels/prices"

@@ -74,6 +74,33 @@ def test_a_time_without_a_zone_is_refused(time: Any):
         Price(symbol="SPY", price=1.0, occurred_at=time, received_at=NOON)
 
 
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", 10**30, -(10**30)]
+)
+def test_a_time_beyond_the_calendar_is_refused(time: Any):
+    """Converting it fails as a refusal, not as a crash."""
+    with pytest.raises(ValidationError):
+        Price(symbol="SPY", price=1.0, occurred_at=time, received_at=NOON)
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", 10**400, float("nan"), [{"a": "\ud800"}], {"\ud800": 1}, object()]
+)
+def test_free_data_hold_only_what_every_reader_can_read(value: Any):
+    """What could not be written or read is refused where the message is made, however deep it hides."""
+    with pytest.raises(ValidationError):
+        BridgeEvent(event_type="x", data={"deep": [{"er": value}]}, occurred_at=NOON)
+
+
+def test_bottomless_data_are_refused():
+    """Nesting has an end."""
+    deep: Any = {}
+    for _ in range(5_000):
+        deep = {"a": deep}
+    with pytest.raises(ValidationError):
+        BridgeEvent(event_type="x", data=deep, occurred_at=NOON)
+
+
 def test_upstream_numbers_may_come_as_text_and_leave_as_numbers():
     """Upstream writes decimals as text and times as milliseconds."""
     message = _trade(price="0.07", occurred_at=1747419592926)

@@ -2,9 +2,9 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from baleen_contracts.fields import Json, Label
+from baleen_contracts.fields import AnyJson, Json, Label
 from baleen_contracts.message import PublishedMessage
 from baleen_contracts.tokens import token
 
@@ -36,8 +36,8 @@ class BridgeState(PublishedMessage):
     path: Annotated[
         str, Field(max_length=300, pattern=r"^[^.]+(\.[^.]+)*$", description="Segments joined by dots")
     ]
-    value: JsonValue = None
-    old_value: JsonValue = None
+    value: AnyJson = None
+    old_value: AnyJson = None
     metadata: Json = Field(default_factory=dict)
     deleted: bool = False
 

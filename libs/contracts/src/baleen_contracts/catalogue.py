@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -223,6 +224,7 @@ _BY_LITERAL: Final = _by_literal_tokens()
 _TOKENS: Final = {entity.name: entity.pattern.count(".") + 1 for entity in CATALOGUE}
 
 
+@lru_cache(maxsize=1 << 16)  # readers ask for every message; bounded, since clients may ask for anything
 def entity_of(subject: str) -> Entity | None:
     """The entity whose messages travel on a public subject; None for a subject of no entity."""
     parts = tuple(subject.split("."))

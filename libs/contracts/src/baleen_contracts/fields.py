@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 from pydantic_core import core_schema
 
 MAX_COUNT: Final = 2**53
@@ -41,13 +41,33 @@ class _Utc:
 
 
 def _to_utc(time: datetime) -> datetime:
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is before the first or after the last day of the calendar") from error
 
 
 def known(values: type[StrEnum] | Iterable[str], description: str = "") -> Any:
     """The field settings of an open string: any short text is valid, these values are known."""
     extra: dict[str, JsonValue] = {"x-known-values": [str(value) for value in values]}
     return Field(min_length=1, max_length=64, description=description or None, json_schema_extra=extra)
+
+
+def _travels(value: JsonValue) -> JsonValue:
+    """Refuses free data that some reader of JSON could not read: lone surrogates, integers beyond 64 bits."""
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            raise ValueError("integers have at most 64 bits")
+    elif isinstance(value, list):
+        for item in value:
+            _travels(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            key.encode()
+            _travels(item)
+    return value
 
 
 Utc = Annotated[datetime, _Utc]
@@ -78,7 +98,8 @@ Label = Annotated[str, Field(min_length=1, max_length=64)]
 Labels = Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=512)]
 Ids = Annotated[tuple[Id, ...], Field(max_length=10_000)]
 Text = Annotated[str, Field(max_length=10_000)]
-Json = dict[str, JsonValue]
+AnyJson = Annotated[JsonValue, AfterValidator(_travels)]
+Json = Annotated[dict[str, JsonValue], AfterValidator(_travels)]
 OptionType = Literal["call", "put"]
 """Closed, since no third kind of option can appear."""
 

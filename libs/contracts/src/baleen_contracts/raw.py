@@ -3,9 +3,9 @@
 import json
 from typing import Annotated, ClassVar
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from baleen_contracts.fields import Label
+from baleen_contracts.fields import AnyJson, Label
 from baleen_contracts.message import Message, digest
 from baleen_contracts.tokens import name_token, symbol_token
 
@@ -18,7 +18,7 @@ class Raw(Message):
 
     channel: Label
     key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    payload: JsonValue
+    payload: AnyJson
 
     @property
     def subject(self) -> str:
