@@ -1,4 +1,4 @@
-"""`docker compose up` for real: images are built, the stack comes up, and a flow alert reaches a WebSocket client."""
+"""`docker compose up` for real: images are built, the stack comes up, a flow alert reaches a client."""
 
 import asyncio
 import os

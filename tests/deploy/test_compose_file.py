@@ -1,4 +1,4 @@
-"""What the compose file promises, checked without a Docker engine; and the checks, on files they must reject."""
+"""What the compose file promises, checked without Docker; and the checks, on files they must reject."""
 
 import re
 import subprocess
@@ -37,6 +37,9 @@ def test_a_misspelt_field_is_refused(tmp_path: Path):
     wrong = tmp_path / "compose.yml"
     wrong.write_text(COMPOSE.read_text().replace("healthcheck:", "healthchek:"))
     assert check_schema(wrong).returncode != 0
+
+
+LOOPBACK = "127.0.0.1"
 
 
 def exposed(services: dict[str, Any]) -> list[str]:
