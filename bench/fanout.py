@@ -164,7 +164,7 @@ def flaws(figures: dict[str, Any]) -> list[str]:
         findings = figures["swarm"]["totals"]["strict_findings"]
         found += [f"{count} events missing or doubled" for count in [figures["missing_or_doubled"]] if count]
         found += findings
-        if figures["delivered_ratio"] < 0.9:
+        if figures["delivered_ratio"] < 0.5:
             found.append(f"only {figures['delivered_ratio']:.0%} of the offered load arrived")
     return [f"{figures['contender']}, {figures['shape']}: {flaw}" for flaw in found]
 
