@@ -144,7 +144,7 @@ class Follower:
                 opening.push_async_callback(self._bus.nc.unlisten, subscription)
             opening.callback(self._bus.on_disconnected(self._interrupt))
             opening.callback(self._bus.on_reconnected(self._doubt))
-            await self._bus.nc.flush()  # what is stored after the answer to our next request is heard
+            # The server takes our lines in order: what is stored after it answers this one is heard.
             state = await stream_state(self._bus, self.stream)
             await self._begin(state)
             task = asyncio.create_task(self._keep_up(), name=f"follow-{self.stream}")

