@@ -48,12 +48,15 @@ def up(
 
 
 @app.command()
-def smoke() -> None:
+def smoke(
+    *,
+    within: Annotated[float, typer.Option(help="Seconds to wait for the messages once all is up.")] = 60.0,
+) -> None:
     """Start everything on free ports and see a flow alert, a congress trade and an alert reach a client.
 
     Prints how long each hop took. Ends with 0, or with 1 and the reason. Leaves nothing behind.
     """
-    raise typer.Exit(walk_the_road(Terminal()))
+    raise typer.Exit(walk_the_road(within, Terminal()))
 
 
 @app.command()

@@ -30,7 +30,6 @@ from baleen_bus.connection import Bus, open_bus
 from baleen_contracts.catalogue import by_name
 
 WANTED = ("flow_alert", "congress_trade", "alert")
-ARRIVES_WITHIN = 60.0
 _LINES_KEPT = 12
 
 
@@ -64,8 +63,12 @@ class _Sighting:
     arrived: datetime
 
 
-def smoke(terminal: Terminal) -> int:
-    """Start everything on free ports with simulated data; return 0 if each kind arrived, else 1."""
+def smoke(within: float, terminal: Terminal) -> int:
+    """Start everything on free ports with simulated data.
+
+    Returns:
+        0 if each kind arrived *within* so many seconds of everything being ready, else 1.
+    """
     diary = _Diary(terminal)
     try:
         root = project_root(Path.cwd())
@@ -74,17 +77,17 @@ def smoke(terminal: Terminal) -> int:
             settings = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
             settings |= {"UW_SIMULATOR_CONGRESS_EVERY": "1", "UW_INGEST_CONGRESS_EVERY": "2"}
             plan = local_plan(settings, root=root, folder=Path(folder), ports=free_ports())
-            return asyncio.run(until_signal(_walk(plan, diary), terminal))
+            return asyncio.run(until_signal(_walk(plan, within, diary), terminal))
     except CannotRun as problem:
         diary.tell()
         terminal.problem(str(problem))
         return 1
 
 
-async def _walk(plan: Plan, diary: _Diary) -> int:
+async def _walk(plan: Plan, within: float, diary: _Diary) -> int:
     async with running(plan, diary) as children:
         diary.progress(f"waiting for {', '.join(WANTED)} at a WebSocket client")
-        looking = asyncio.create_task(_look(plan), name="look")
+        looking = asyncio.create_task(_look(plan, within), name="look")
         either: set[asyncio.Future[Any]] = {looking, children.ended}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not looking.done():
@@ -97,7 +100,7 @@ async def _walk(plan: Plan, diary: _Diary) -> int:
     return 0
 
 
-async def _look(plan: Plan) -> tuple[dict[str, Hops], str]:
+async def _look(plan: Plan, within: float) -> tuple[dict[str, Hops], str]:
     """Return the hops of the first message of each kind, and what the seed route sent first."""
     topics = [by_name(name).pattern for name in WANTED]
     seen: dict[str, _Sighting] = {}
@@ -105,7 +108,7 @@ async def _look(plan: Plan) -> tuple[dict[str, Hops], str]:
     url = f"ws://{LOOPBACK}:{plan.ports.gateway}"
     try:
         async with (
-            asyncio.timeout(ARRIVES_WITHIN),
+            asyncio.timeout(within),
             open_bus(url=plan.nats_url, user="team", password=team, name="baleen-cli/smoke") as bus,
             subscribed(f"{url}/v1/stream", topics, snapshot=False) as (connection, _),
         ):
@@ -118,7 +121,7 @@ async def _look(plan: Plan) -> tuple[dict[str, Hops], str]:
             measured = {name: await stored.hops(seen[name]) for name in WANTED}
     except TimeoutError:
         missing = ", ".join(name for name in WANTED if name not in seen) or "frame of the seed route"
-        raise CannotRun(f"Within {ARRIVES_WITHIN:.0f} s there arrived no {missing}.") from None
+        raise CannotRun(f"Within {within:g} s there arrived no {missing}.") from None
     return measured, seed.result()
 
 
