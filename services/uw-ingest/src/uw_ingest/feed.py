@@ -75,6 +75,7 @@ class Feed:
         on_refused: Callable[[Refusal], None],
         on_down: Callable[[datetime], None] = lambda _since: None,
         on_joined: Callable[[str], None] = lambda _channel: None,
+        redact: Callable[[str], str] = str,
         random: Random | None = None,
     ) -> None:
         """Take ears for frames and for what becomes of the socket; nothing is opened before :meth:`run`."""
@@ -83,7 +84,7 @@ class Feed:
         self._clock = clock
         self._lively = lively
         self._ears = Ears(on_text, on_refused, self._on_closed)
-        self._on_down, self._on_joined = on_down, on_joined
+        self._on_down, self._on_joined, self._redact = on_down, on_joined, redact
         self._random = random or Random()  # noqa: S311 - jitter, not secrecy
         self._line: Line | None = None
         self._gone = asyncio.Event()
@@ -111,17 +112,17 @@ class Feed:
         return self._clock.monotonic() - self._opened_at if self.connection is Connection.CONNECTED else 0.0
 
     def answered(self, answer: Answer) -> None:
-        """Pass on upstream's answer to a join."""
-        now = self._clock.monotonic()
-        self._tell(JoinAnswered(answer.channel, answer.accepted, now, answer.why))
+        """Pass on upstream's answer to a join; its words are quoted to people, hence without the token."""
+        why = self._redact(answer.why)
+        self._tell(JoinAnswered(answer.channel, answer.accepted, self._clock.monotonic(), why))
         if answer.accepted:
             self._on_joined(answer.channel)
         else:
-            log.warning("upstream refused a channel", channel=answer.channel, why=answer.why)
+            log.warning("upstream refused a channel", channel=answer.channel, why=why)
 
     def complained(self, complaint: Complaint) -> None:
         """Pass on an error that names no channel."""
-        log.warning("upstream complained", words=complaint.text)
+        log.warning("upstream complained", words=self._redact(complaint.text))
         self._tell(Complained(complaint.text, self._clock.monotonic()))
 
     def heard(self, counts: Mapping[str, int]) -> None:

@@ -6,12 +6,10 @@ Each poll asks, compares with what it has said before, and says what is new.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from random import Random
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
 
 from baleen_contracts import Message
 from baleen_contracts.market_mover import MarketMover
@@ -19,8 +17,7 @@ from baleen_runtime.clock import Clock
 from uw_ingest.errors import RestFailed, RestLimited, RestRefused
 from uw_ingest.feed_state import PollFacts
 from uw_ingest.normalize import from_rest
-from uw_ingest.normalize.market_mover import Place, changed, left, market_mover, places
-from uw_ingest.normalize.row import reason_of
+from uw_ingest.normalize.market_mover import changed, left, movers
 from uw_ingest.refusals import Refusal
 from uw_ingest.rest import Rest
 from uw_ingest.tally import Tally
@@ -127,13 +124,17 @@ class Movers(Poll):
     async def ask(self) -> None:
         """Say which stocks entered, moved and left."""
         body = await self._snapshot()
-        now = self._clock.now()
-        standing: dict[str, list[Place]] = {}
-        for place in places(body):
-            standing.setdefault(str(place[2].get("ticker") or "").upper(), []).append(place)
-        for symbol, found in standing.items():
-            self._stands(symbol, found, now)
-        for symbol in self._said.keys() - standing.keys():
+        now, standing = self._clock.now(), set[str]()
+        for mover in movers(body, now):
+            if isinstance(mover, Refusal):
+                self._tally.refused[mover] += 1
+                continue
+            symbol = mover.symbol.upper()
+            standing.add(symbol)
+            if changed(mover, self._said.get(symbol)):
+                self._said[symbol] = mover
+                self._tell(mover)
+        for symbol in self._said.keys() - standing:
             self._tell(left(self._said.pop(symbol), now))
 
     async def _snapshot(self) -> Any:
@@ -152,16 +153,6 @@ class Movers(Poll):
                     raise
                 self._best += 1
                 log.warning("movers from a substitute", path=MOVERS[self._best][0])
-
-    def _stands(self, symbol: str, found: list[Place], now: datetime) -> None:
-        try:
-            mover = market_mover(found, now)
-        except ValidationError as error:
-            self._tally.refused[reason_of(error)] += 1
-            return
-        if changed(mover, self._said.get(symbol)):
-            self._said[symbol] = mover
-            self._tell(mover)
 
 
 class Congress(Poll):

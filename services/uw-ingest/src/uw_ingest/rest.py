@@ -10,6 +10,7 @@ import httpx
 import orjson
 
 from baleen_runtime.clock import Clock
+from baleen_runtime.redact import Redactor
 from uw_ingest.connect import HEADERS
 from uw_ingest.errors import RestFailed, RestLimited, RestRefused
 from uw_ingest.limiter import Budget, limit_of
@@ -29,6 +30,7 @@ class Rest:
 
     def __init__(self, upstream: str, token: str, *, budget: Budget, tally: Tally, clock: Clock) -> None:
         """Ask this upstream; nothing is sent before the first :meth:`get`."""
+        self._redact = Redactor([token]).text
         self.budget = budget
         self._tally, self._clock = tally, clock
         self._random = Random()  # noqa: S311 - jitter, not secrecy
@@ -97,5 +99,5 @@ class Rest:
             )
             raise RestLimited(kind, seconds)
         code = _CODE.search(text)
-        words = f"status {status}" + (f", {code[1]}" if code else "")
+        words = f"status {status}" + (f", {self._redact(code[1])}" if code else "")
         raise RestRefused(words) if status in _REFUSALS else RestFailed(words)

@@ -20,6 +20,7 @@ from baleen_runtime.health import Health
 from baleen_runtime.lifecycle import StopRequested, leave_when
 from baleen_runtime.logs import hide
 from baleen_runtime.operator import operator_app
+from baleen_runtime.redact import Redactor
 from baleen_runtime.serve import listen_on, serve
 from uw_ingest.channels import kind_of
 from uw_ingest.connect import socket_url
@@ -175,6 +176,7 @@ async def _feed(ingest: _Ingest, bus: Bus, url: str, *, intake: Intake, holes: H
         on_refused=intake.refuse,
         on_down=on_down,
         on_joined=intake.rejoined,
+        redact=Redactor(settings.secrets()).text,
     )
     intake.hearers = Hearers(feed.answered, feed.complained, feed.heard)
     return feed

@@ -6,34 +6,59 @@ list, for a stock that left.
 
 from collections.abc import Iterator
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
+from pydantic import ValidationError
+
 from baleen_contracts.market_mover import MarketMover
-from uw_ingest.normalize.row import Row, unblank
+from uw_ingest.normalize.row import Row, reason_of, unblank
+from uw_ingest.refusals import Refusal
 
 LISTS = ("top_gainers", "top_losers", "most_active")
 
 Place = tuple[str, int, Row]  # list, rank from 1, row
 
 
-def places(body: Any) -> Iterator[Place]:
-    """Yield the places of a movers, top-net-impact or screener answer; anything else holds none."""
+def movers(body: Any, observed_at: datetime) -> Iterator[MarketMover | Refusal]:
+    """Turn a movers, top-net-impact or screener answer into one message a stock, or the reason why not."""
+    standing: dict[Any, list[Place]] = {}
+    for place in _places(body):
+        standing.setdefault(_symbol(place), []).append(place)
+    for places in standing.values():
+        if not places[0][0]:
+            yield Refusal.MISSING_FIELD  # it stands on no list: nothing tells how it moved
+            continue
+        try:
+            yield _mover(places, observed_at)
+        except ValidationError as error:
+            yield reason_of(error)
+
+
+def _symbol(place: Place) -> object:
+    """What a stock's places are gathered under; a row on no list, or without a ticker, stands alone."""
+    name, _, row = place
+    ticker = row.get("ticker")
+    return ticker.upper() if name and isinstance(ticker, str) else object()
+
+
+def _places(body: Any) -> Iterator[Place]:
     data = body.get("data") if isinstance(body, dict) else None
     if isinstance(data, dict):
         for name in LISTS:
             rows = data.get(name)
             yield from _ranked(name, rows if isinstance(rows, list) else [])
-    elif isinstance(data, list):
-        impact = [row for row in data if isinstance(row, dict) and "net_premium" in row]
-        yield from _ranked("net_impact", impact)
-        screened = [row for row in data if isinstance(row, dict) and "close" in row]
-        screened.sort(key=lambda row: -(_percent(row) or 0.0))
-        yield from _ranked("top_gainers", [row for row in screened if (_percent(row) or 0.0) > 0])
-        yield from _ranked("top_losers", [row for row in screened[::-1] if (_percent(row) or 0.0) < 0])
+        return
+    rows = [row if isinstance(row, dict) else {} for row in data] if isinstance(data, list) else []
+    yield from _ranked("net_impact", [row for row in rows if "net_premium" in row])
+    moved = [(_percent(row), row) for row in rows if "net_premium" not in row]
+    ranked = sorted(((percent, row) for percent, row in moved if percent), key=lambda pair: -pair[0])
+    yield from _ranked("top_gainers", [row for percent, row in ranked if percent > 0])
+    yield from _ranked("top_losers", [row for percent, row in reversed(ranked) if percent < 0])
+    yield from (("", 0, row) for percent, row in moved if not percent)
 
 
-def market_mover(standing: list[Place], observed_at: datetime) -> MarketMover:
-    """Turn a stock's places in one snapshot into a contract message."""
+def _mover(standing: list[Place], observed_at: datetime) -> MarketMover:
     _, rank, row = standing[0]
     get = unblank(row).get
     return MarketMover.model_validate(
@@ -87,6 +112,7 @@ def _percent(row: Row) -> float | None:
 
 def _number(value: Any) -> float | None:
     try:
-        return None if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+        number = None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return number if number is not None and isfinite(number) else None

@@ -19,8 +19,8 @@ def option_trade(row: Row, received_at: datetime, _ticker: str | None = None) ->
     """Turn one print into a contract message.
 
     Expiry, type and strike come from the OCC symbol, side and sentiment from the tags: the row has no field
-    for either. This is the busiest code of the service: fields that upstream calls as we do stay in place, and
-    the contract ignores what it does not know.
+    for either. The busiest code of the service: fields that upstream calls as we do stay in place, and the
+    contract ignores what it does not know.
     """
     if row.get("canceled") is True:
         raise Refused(Refusal.CANCELED)
