@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from baleen_contracts.session import SESSION_DATA, Candle, SessionError, SessionEvent
+from baleen_contracts.session import SessionEvent
+from baleen_contracts.session_data import SESSION_DATA, Candle, SessionError
 
 NOON = datetime(2026, 4, 27, 12, tzinfo=UTC)
 

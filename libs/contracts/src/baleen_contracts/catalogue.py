@@ -5,8 +5,6 @@ Streams, schemas, the AsyncAPI document and the subject table are all made from 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -16,6 +14,7 @@ from baleen_contracts.bridge import BridgeEvent, BridgeState
 from baleen_contracts.command import CommandRequest
 from baleen_contracts.congress_trade import CongressTrade
 from baleen_contracts.dead_letter import DeadLetter
+from baleen_contracts.entity import Delivery, Entity
 from baleen_contracts.equity_print import DarkPool, LitTrade
 from baleen_contracts.feed import FeedGap, FeedStatus
 from baleen_contracts.flow_alert import FlowAlert
@@ -30,33 +29,7 @@ from baleen_contracts.raw import Raw
 from baleen_contracts.session import SessionEvent
 from baleen_contracts.signals import AgentInsight, MarketData, Narrative, Signal
 
-
-class Delivery(StrEnum):
-    """What a reader may rely on.
-
-    ``every``: no message is lost in silence; ``latest``: only the newest per subject matters, older ones
-    may be skipped; ``request``: asked and answered, never stored.
-    """
-
-    EVERY = "every"
-    LATEST = "latest"
-    REQUEST = "request"
-
-
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """One kind of message. ``stream`` is None for what no stream stores."""
-
-    name: str
-    model: type[Contract]
-    subject: str
-    pattern: str
-    stream: str | None
-    delivery: Delivery
-    producer: str
-    consumers: tuple[str, ...]
-    summary: str
-
+__all__ = ["CATALOGUE", "Delivery", "Entity", "by_name", "entity_of", "example", "streams"]
 
 _READERS: Final = ("ws-gateway", "other teams")
 

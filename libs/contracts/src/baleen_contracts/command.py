@@ -6,14 +6,9 @@ from pydantic import ConfigDict, Field
 
 from baleen_contracts.fields import Json, Label, known
 from baleen_contracts.message import Contract
-from baleen_contracts.tokens import token
 
 RECONNECT_SUBJECT: Final = "command.v1.ingest.reconnect"
-
-
-def session_command_subject(session_id: str) -> str:
-    """Where the engine of a session listens."""
-    return "command.v1.session." + token(session_id)
+"""Where uw-ingest listens."""
 
 
 class CommandRequest(Contract):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from baleen_contracts.fields import Count, Number, Price, SignedPremium, Symbol
+from baleen_contracts.fields import Count, Number, Price, SignedPremium, Symbol, known
 from baleen_contracts.message import Message, natural_key
 from baleen_contracts.tokens import symbol_token
 
@@ -24,9 +24,7 @@ class MarketMover(Message):
     type: ClassVar[str] = "uw.v1.market_mover"
 
     symbol: Symbol
-    lists: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(max_length=16)
-    ] = ()
+    lists: Annotated[tuple[Annotated[str, known(KNOWN_LISTS)], ...], Field(max_length=16)] = ()
     rank: Annotated[int, Field(ge=1, le=100_000)] | None = None
     name: Annotated[str, Field(max_length=200)] | None = None
     price: Price | None = None

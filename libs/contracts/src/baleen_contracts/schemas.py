@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from baleen_contracts.catalogue import CATALOGUE
 from baleen_contracts.command import CommandReply
-from baleen_contracts.session import SESSION_DATA
+from baleen_contracts.session_data import SESSION_DATA
 
 Schema = dict[str, Any]
 
