@@ -129,10 +129,11 @@ class Swarm:
         while (now := clock()) < limit:
             ready = poll(min(0.2, (limit - now) / 1e9), 8192)
             for fd, _ in ready:
-                if fd:
-                    read(by_fd[fd], clock())
-                else:
+                if not fd:
                     return sys.stdin.readline()
+                if (now := clock()) >= limit:  # a pass over full sockets can take a second
+                    return None
+                read(by_fd[fd], now)
             if len(ready) > _SETTLE_ABOVE:  # busy: let data gather, so that one read takes more of it
                 time.sleep(_SETTLE_SECONDS)
         return None
