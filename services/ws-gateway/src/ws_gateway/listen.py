@@ -156,7 +156,7 @@ async def follow_all(gateway: Gateway, bus: Bus, closing: AsyncExitStack) -> tup
     """Hear every stream, waiting for those that are not made yet; return when their past is remembered."""
     followers = []
     for stream, entities in heard_streams().items():
-        while True:
+        while not gateway.leaving:
             listener = Listener(gateway, bus, stream, entities)
             attempt = AsyncExitStack()
             try:

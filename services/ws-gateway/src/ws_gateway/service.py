@@ -70,14 +70,25 @@ async def run(
 
 
 async def _listen(gateway: Gateway) -> None:
-    """Hear the bus until cancelled."""
+    """Hear the bus until cancelled.
+
+    Raises:
+        BusLost: the connection ended for good.
+    """
+    try:
+        await _hear_the_bus(gateway)
+    except OSError:
+        if not gateway.leaving:  # a bus that goes down while we hang up is no failure of ours
+            raise
+
+
+async def _hear_the_bus(gateway: Gateway) -> None:
     settings, health = gateway.settings, gateway.health
     lost = asyncio.Event()
-    password = settings.nats_password.get_secret_value() if settings.nats_password else None
     opening = open_bus(
         url=settings.nats_url,
         user=settings.nats_user,
-        password=password,
+        password=settings.nats_password.get_secret_value() if settings.nats_password else None,
         name="ws-gateway",
         on_closed=lost.set,
     )
@@ -87,6 +98,9 @@ async def _listen(gateway: Gateway) -> None:
         bus.on_reconnected(lambda: health.report("bus", ok=True))
         gateway.bus = bus
         gateway.followers = await follow_all(gateway, bus, closing)
+        # Before Python 3.12 asyncio.wait_for may swallow a cancellation that races with its result.
+        if gateway.leaving:
+            return
         gc.collect()
         gc.freeze()  # what lives as long as the process is not looked through again and again
         await lost.wait()
