@@ -29,6 +29,11 @@ class Shape:
         return self.watch / self.tickers if self.watch else 1.0
 
     @property
+    def strict(self) -> int:
+        """Clients whose every frame is read strictly: few enough that the generator stays cheap."""
+        return max(4, min(50, self.clients // 25))
+
+    @property
     def offered(self) -> float:
         """Deliveries a second that this shape asks for."""
         return self.clients * self.rate * self.share
