@@ -98,7 +98,7 @@ def test_a_flow_alert_carries_the_envelope_and_the_flat_fields_of_the_widget():
 def test_the_side_is_where_more_premium_traded(
     option_type: str, ask: float | None, bid: float | None, kind: str, side: str
 ):
-    """The widget derives its sentiment from kind and side, so the larger side decides; a tie counts as bought."""
+    """The widget derives its sentiment from kind and side, so the larger side decides; a tie is a buy."""
     told = frame("flow_alert", option_type=option_type, ask_side_premium=ask, bid_side_premium=bid)
 
     assert (told["kind"], told["side"]) == (kind, side)
