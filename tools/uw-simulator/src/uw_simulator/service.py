@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
@@ -63,19 +64,21 @@ async def run(
     upstream = Upstream(settings, Random(settings.seed))  # noqa: S311 - delays and losses, not secrets
     health = Health("uw-simulator")
     book = Book()
-    synthetic = Synthetic(_market_maker(settings), _tempo(settings), book, time.time(), _exchange(settings))
+    synthetic = cache(  # made when first needed: a quiet simulator starts in no time
+        partial(Synthetic, _market_maker(settings), _tempo(settings), book, time.time(), _exchange(settings))
+    )
     plays_market = settings.source in ("mix", "synthetic")
-    tables = Tables(book, lambda: synthetic.market if plays_market else None, lambda: datetime.now(UTC))
-    sources = [*([synthetic] if plays_market else []), *_replays(settings)]
+    tables = Tables(book, lambda: synthetic().market if plays_market else None, lambda: datetime.now(UTC))
+    sources = [*([synthetic()] if plays_market else []), *_replays(settings)]
     try:
         async with asyncio.TaskGroup() as tasks:
             app = FastAPI(title="uw-simulator", openapi_url=None)
-            app.include_router(control_routes(upstream, lambda: synthetic.market, tasks))
+            app.include_router(control_routes(upstream, lambda: synthetic().market, tasks))
             app.include_router(operator_routes(health, CollectorRegistry()))
             add_rest_routes(app, upstream, tables)
             tasks.create_task(pump(upstream, sources), name="pump")
             if settings.demo_publishers:
-                tasks.create_task(publish_demo(settings, lambda: synthetic.market), name="demo-publishers")
+                tasks.create_task(publish_demo(settings, lambda: synthetic().market), name="demo-publishers")
             tasks.create_task(
                 serve(
                     app, sockets=[sock], stop=stop, on_listening=on_listening, grace=1,

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from uw_simulator.book import Book
 from uw_simulator.limits import NEW_YORK
 from uw_simulator.market.market import Market
-from uw_simulator.plan import Every, Pacer, day_shape, phase_of
+from uw_simulator.plan import Every, Pacer, day_shape, in_extended_hours, phase_of
 from uw_simulator.sources import Sink
 
 
@@ -47,7 +47,7 @@ class Synthetic:
         tempo: how fast it talks.
         book: where REST reads.
         started: epoch seconds of the first step.
-        open_at: tells whether the exchange is open at a moment; closed, only news and halts go on.
+        open_at: tells whether the exchange is open at a moment; closed, only prices in extended hours, news and halts go on.
     """
 
     def __init__(
@@ -74,10 +74,13 @@ class Synthetic:
                 self.market.advance((now - self._last) * speed)
                 self._last = now
             self._tape(now, now_ms, sink)
-            self._levels(now, now_ms, sink)
+            self._prices(now, now_ms, sink)
+            self._exposures(now, now_ms, sink)
             self._flows(now, now_ms, sink)
         else:
             self._last = now
+            if in_extended_hours(_new_york(now)):
+                self._prices(now, now_ms, sink)
         self._happenings(now, now_ms, sink)
 
     def _tape(self, now: float, now_ms: int, sink: Sink) -> None:
@@ -98,13 +101,13 @@ class Synthetic:
             ("lit", tempo.lit_trades, self._book.lit_flow),
             ("off_lit", tempo.off_lit_trades, self._book.dark_pool),
         ):
-            for n in range(self._pacers[name].due(now, rate * tempo.speed)):
+            for _ in range(self._pacers[name].due(now, rate * tempo.speed)):
                 symbol = "SPY" if self._turn(name) % 3 == 0 else None  # at least every third print is SPY's
-                ticker, payload, row = market.equity_print(now_ms + n % 2, lit=name == "lit", symbol=symbol)
+                ticker, payload, row = market.equity_print(now_ms, lit=name == "lit", symbol=symbol)
                 sink.emit(f"{name}_trades", ticker, payload)
                 table.appendleft(row)
 
-    def _levels(self, now: float, now_ms: int, sink: Sink) -> None:
+    def _prices(self, now: float, now_ms: int, sink: Sink) -> None:
         tempo, market = self.tempo, self.market
         for symbol, stock in market.stocks.items():
             if (
@@ -113,9 +116,11 @@ class Synthetic:
                 and self._due(f"price:{symbol}", tempo.price, now)
             ):
                 sink.emit("price", symbol, market.price(symbol, now_ms))
-        told_ms = (
-            now_ms - now_ms % 1000 if tempo.gex >= 1 else now_ms
-        )  # whole seconds, unless told more often
+
+    def _exposures(self, now: float, now_ms: int, sink: Sink) -> None:
+        tempo, market = self.tempo, self.market
+        # Upstream speaks in whole seconds; told more often than that, two records would have one identity.
+        told_ms = now_ms - now_ms % 1000 if tempo.gex >= 1 else now_ms
         for symbol in market.exposures:
             if sink.wants("gex", symbol) and self._due(f"gex:{symbol}", tempo.gex, now):
                 sink.emit("gex", symbol, market.gex(symbol, told_ms))

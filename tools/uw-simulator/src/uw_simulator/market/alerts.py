@@ -133,7 +133,6 @@ def _row(told: dict[str, Any], contract: Contract, now_ms: int) -> dict[str, Any
         "iv_start": f"{contract.volatility:.15g}",
         "iv_end": f"{contract.volatility:.15g}",
         "sector": listing.sector,
-        "issue_type": {"stock": "Common Stock", "etf": "ETF", "index": "Index"}[listing.kind.value],
         "marketcap": str(listing.marketcap) if listing.marketcap else None,
         "next_earnings_date": None,
         "er_time": None,
