@@ -1,10 +1,180 @@
-"""Collects the table of captured frames and rows, and prints it after the tests."""
+"""Runs uw-ingest against real servers, and prints the table of captured frames and rows after the tests."""
 
+import asyncio
+import json
+import os
+import signal
+import sys
 from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
+import httpx
 import pytest
 
+from baleen_bus.connection import Bus, open_bus
+from baleen_bus.reading import Delivered, fetch_after
+from baleen_bus.testing import NatsServer
+from baleen_contracts import by_name
+from baleen_runtime.settings import load_settings
+from uw_ingest.service import run
+from uw_ingest.settings import Settings
+
 TABLE = pytest.StashKey[list[tuple[str, str]]]()
+WITHIN = 20.0
+
+
+async def until(condition: Callable[[], Any | Awaitable[Any]], what: str, within: float = WITHIN) -> Any:
+    """Wait for a condition, and return its value; fail with words when it does not come true in time."""
+    deadline = asyncio.get_running_loop().time() + within
+    while True:
+        value = condition()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return value
+        assert asyncio.get_running_loop().time() < deadline, f"not in time: {what}"
+        await asyncio.sleep(0.02)
+
+
+@dataclass
+class Ingest:
+    """A running uw-ingest, asked over HTTP."""
+
+    http: httpx.AsyncClient
+    process: asyncio.subprocess.Process | None = None
+    lines: list[str] = field(default_factory=list)
+
+    async def status(self) -> dict[str, Any]:
+        """What it says about itself."""
+        answer: dict[str, Any] = (await self.http.get("/status")).json()
+        return answer
+
+    async def ready(self) -> bool:
+        """Whether it may be relied on."""
+        return (await self.http.get("/readyz")).status_code == 200
+
+    async def counter(self, name: str) -> int:
+        """One of its counters."""
+        return int((await self.status())["counters"][name])
+
+    async def refused(self) -> dict[str, int]:
+        """What it refused, by reason."""
+        answer: dict[str, int] = (await self.status())["counters"]["refused"]
+        return answer
+
+    async def joined(self) -> bool:
+        """Whether the socket is open and every channel's join is accepted."""
+        status = await self.status()
+        joins = [channel["join"] == "accepted" for channel in status.get("channels", [])]
+        return status["connection"]["state"] == "connected" and bool(joins) and all(joins)
+
+
+def environment(nats: NatsServer, upstream: str | None, **settings: Any) -> dict[str, str]:
+    """The variables of a test's uw-ingest: polls that ask once, a market that is always open."""
+    given = {
+        "port": 0,
+        "upstream_url": upstream,
+        "token": "simulated-token",
+        "source": "uw-simulator",
+        "calendar": "always_open",
+        "movers_every": 3600,
+        "congress_every": 3600,
+        **settings,
+    }
+    variables = {
+        f"UW_INGEST_{name.upper()}": str(value) for name, value in given.items() if value is not None
+    }
+    return {"BALEEN_NATS_URL": nats.url, **variables}
+
+
+@asynccontextmanager
+async def running(nats: NatsServer, upstream: str | None, **settings: Any) -> AsyncIterator[Ingest]:
+    """Run uw-ingest on this event loop."""
+    stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
+    loaded = load_settings(Settings, environment(nats, upstream, **settings))
+    task = asyncio.create_task(run(loaded, stop, on_listening=listening.set_result), name="uw-ingest")
+    try:
+        await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listening.result()}") as http:
+            yield Ingest(http)
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 15)
+
+
+@asynccontextmanager
+async def process(nats: NatsServer, upstream: str | None, **settings: Any) -> AsyncIterator[Ingest]:
+    """Run uw-ingest as a process of its own."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("UW_", "BALEEN_", "UNUSUAL"))}
+    environ = {**clean, **environment(nats, upstream, **settings), "BALEEN_LOG_FORMAT": "json"}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "uw_ingest", env=environ, stderr=asyncio.subprocess.PIPE
+    )
+    lines: list[str] = []
+    reading = asyncio.create_task(_read(child, lines), name="uw-ingest-log")
+    try:
+        port = await until(lambda: _port(lines), "uw-ingest listens")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            yield Ingest(http, child, lines)
+    finally:
+        if child.returncode is None:
+            child.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(child.wait(), 15)
+        await reading
+
+
+async def _read(child: asyncio.subprocess.Process, lines: list[str]) -> None:
+    assert child.stderr is not None
+    while line := await child.stderr.readline():
+        lines.append(line.decode())
+
+
+def _port(lines: list[str]) -> int | None:
+    told = [json.loads(line) for line in lines if '"listening"' in line]
+    return int(told[0]["port"]) if told else None
+
+
+@pytest.fixture
+async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
+    """A connection of the test's own."""
+    async with open_bus(url=nats_server.url, name="test", connect_within=10) as bus:
+        yield bus
+
+
+@pytest.fixture
+def stored(bus: Bus) -> Callable[[str], Awaitable[list[Delivered]]]:
+    """What the bus keeps of an entity, oldest first."""
+
+    async def read(name: str) -> list[Delivered]:
+        entity, found = by_name(name), list[Delivered]()
+        assert entity.stream is not None
+        await fetch_after(bus, entity.stream, entity.pattern, 0, found.append)
+        return found
+
+    return read
+
+
+@pytest.fixture
+def ingest_running() -> Any:
+    """Starts uw-ingest on this event loop."""
+    return running
+
+
+@pytest.fixture
+def ingest_process() -> Any:
+    """Starts uw-ingest as a process."""
+    return process
+
+
+@pytest.fixture
+def eventually() -> Any:
+    """Waits for a condition."""
+    return until
 
 
 @pytest.fixture(scope="session")

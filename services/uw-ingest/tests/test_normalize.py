@@ -151,7 +151,7 @@ def test_a_row_is_not_changed_by_being_read():
 
 
 def test_a_flow_alert_is_the_same_over_socket_and_rest():
-    """The spellings differ, the contract does not: REST writes numbers as texts and rule_name as alert_rule."""
+    """The spellings differ, the contract does not: REST has texts for numbers, alert_rule for rule_name."""
     (alert,) = from_rest(
         "option-trades/flow-alerts", samples.rest_body("option-trades-flow-alerts.live"), NOW
     )

@@ -139,7 +139,6 @@ class Intake:
 
     def _data(self, data: Data, received_at: datetime, heard: dict[str, int]) -> None:
         channel, payload = data
-        heard[channel] = heard.get(channel, 0) + 1
         try:
             message = from_socket(channel, payload, received_at, joined=channel in self._joined)
         except Refused as refused:
@@ -148,6 +147,7 @@ class Intake:
         feed = message.entity
         if feed == "raw":
             feed = feed_of(channel)
+        heard[channel] = heard.get(channel, 0) + 1
         self._tally.accepted[feed] += 1
         self._tally.last_message_at[feed] = received_at
         if self._holes:
