@@ -312,6 +312,17 @@ def test_the_status_counts_feeds_and_clients_while_connected():
     )
 
 
+def test_the_last_message_is_the_last_that_anybody_heard():
+    """A status is told every half minute; what arrived since counts too."""
+    feeds = Feeds(
+        [feed("price", FeedState.LIVE, last_message_at=(NOW - timedelta(seconds=20)).isoformat())],
+        NOW,
+        heard=[NOW - timedelta(seconds=2), NOW - timedelta(seconds=9)],
+    )
+
+    assert status(feeds, CLIENTS)["uw_connection"]["last_message_seconds_ago"] == 2.0
+
+
 @pytest.mark.parametrize(
     ("name", "state", "connected"),
     [

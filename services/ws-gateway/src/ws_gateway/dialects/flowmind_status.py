@@ -45,9 +45,18 @@ class Clients:
 class Feeds:
     """The upstream as its feeds tell it."""
 
-    def __init__(self, statuses: Iterable[Mapping[str, Any]], now: datetime) -> None:
-        """Read the newest status message of every feed, as it is *now*."""
+    def __init__(
+        self, statuses: Iterable[Mapping[str, Any]], now: datetime, heard: Iterable[datetime] = ()
+    ) -> None:
+        """Read the newest status message of every feed, as it is *now*.
+
+        Args:
+            statuses: bodies of status messages, one a feed.
+            now: the time.
+            heard: when upstream messages have reached us since, which the statuses cannot know yet.
+        """
         self._known = tuple(statuses)
+        self._heard = tuple(heard)
         self._now = now
         self._statuses = tuple(
             status
@@ -96,9 +105,12 @@ class Feeds:
             if status["state"] in _JOINED
         )
         heard = [
-            datetime.fromisoformat(status["last_message_at"])
-            for status in self._known
-            if status.get("last_message_at")
+            *self._heard,
+            *(
+                datetime.fromisoformat(status["last_message_at"])
+                for status in self._known
+                if status.get("last_message_at")
+            ),
         ]
         return {
             "connected": self.connected,

@@ -14,7 +14,7 @@ from nats.errors import NoRespondersError
 from pydantic import ValidationError
 
 from baleen_bus.errors import BusError
-from baleen_contracts.catalogue import by_name
+from baleen_contracts.catalogue import CATALOGUE, by_name
 from baleen_contracts.command import RECONNECT_SUBJECT, CommandReply, CommandRequest
 from ws_gateway.dialects import flowmind_status
 from ws_gateway.dialects.flowmind import CONGRESS, DARK_POOL, FLOW, MARKET_MOVERS, Channel, FlowMind
@@ -30,6 +30,11 @@ NEWEST: Final = Newest(50)
 RECONNECT_EVERY: Final = 60.0
 _ANSWERED_WITHIN: Final = 10.0
 _DIALECT: Final = FlowMind()
+_UPSTREAM: Final = tuple(
+    entity.pattern
+    for entity in CATALOGUE
+    if entity.producer == "uw-ingest" and not entity.name.startswith("feed_")
+)
 
 
 @router.websocket(FLOW.path)
@@ -125,7 +130,9 @@ async def _open(websocket: WebSocket, channel: Channel, snapshot: Last | Newest)
 
 
 def _feeds(gateway: Gateway) -> Feeds:
-    return Feeds(gateway.feed_statuses().values(), datetime.now(UTC))
+    newest = [event for pattern in _UPSTREAM for event in gateway.newest(pattern, 1)]
+    heard = [datetime.fromisoformat(event.data["received_at"]) for event in newest]
+    return Feeds(gateway.feed_statuses().values(), datetime.now(UTC), heard)
 
 
 def _clients(gateway: Gateway) -> Clients:
