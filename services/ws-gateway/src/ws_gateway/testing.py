@@ -33,6 +33,7 @@ class GatewayProcess:
         self._environment = {**kept, **ours, **variables}
         self._log = Path(tempfile.mkstemp(prefix="ws-gateway-", suffix=".log")[1])
         self._process: subprocess.Popen[bytes] | None = None
+        self._last_words = ""
         self.port = 0
 
     @property
@@ -47,6 +48,8 @@ class GatewayProcess:
 
     def log_text(self) -> str:
         """Return what the process wrote, for a failing test's message."""
+        if not self._log.exists():
+            return self._last_words
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def stop(self) -> int:
@@ -75,6 +78,8 @@ class GatewayProcess:
     def __exit__(self, *_exc: object) -> None:
         if self._process is not None and self._process.poll() is None:
             self.stop()
+        self._last_words = self.log_text()
+        self._log.unlink(missing_ok=True)
 
     def _is_ready(self) -> bool:
         if not self.port:
