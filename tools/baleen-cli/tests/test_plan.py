@@ -121,3 +121,10 @@ def test_the_greeting_of_live_data_says_live_and_holds_no_token():
     assert "LIVE" in text
     assert "SIMULATED" not in text
     assert "the-real-token" not in text
+
+
+def test_live_data_that_does_not_come_stops_nothing_else():
+    """A plan without sockets, or a wrong token, must not keep alerts and pages from running."""
+    ingest = {child.name: child for child in planned({"UW_API_TOKEN": "t"}).children}["uw-ingest"]
+    assert not ingest.required
+    assert all(child.required for child in planned({}).children)

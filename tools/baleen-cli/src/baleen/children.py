@@ -70,7 +70,7 @@ class Children:
 
         Raises:
             ChildEnded: some child ended meanwhile.
-            CannotRun: it was not ready in time; the text says what it lacks.
+            NotReady: it was not ready in time; the text says what it lacks.
         """
         lacks = "does not answer yet"
         async with httpx.AsyncClient(trust_env=False, timeout=2) as http:

@@ -3,6 +3,7 @@
 CannotRun            the command ends with exit code 1; its text says what is wrong and what to do
 ├── PortIsBusy       another program listens where one of ours wants to
 ├── AlreadyRunning   another `baleen up` uses the same state folder
+├── NotReady         a process lives and does not become ready
 └── ChildEnded       one of the processes ended by itself, so the others were stopped
 """
 
@@ -34,6 +35,13 @@ class AlreadyRunning(CannotRun):
             f"Baleen already runs with its state in {folder} (process {pid}). Stop that one, or give this "
             "one a folder of its own: `baleen up --state other-folder --free-ports`."
         )
+
+
+class NotReady(CannotRun):
+    """A process lives, and says that it cannot work yet."""
+
+    def __init__(self, name: str, within: float, lacks: str) -> None:
+        super().__init__(f"{name} was not ready within {within:.0f} s: {lacks}. See its lines above.")
 
 
 class ChildEnded(CannotRun):

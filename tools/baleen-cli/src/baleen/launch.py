@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from baleen.children import Children
-from baleen.errors import CannotRun
-from baleen.plan import Plan
+from baleen.errors import CannotRun, NotReady
+from baleen.plan import Child, Plan
 from baleen_bus.bootstrap import bootstrap
 from baleen_bus.errors import BusError
 
 SERVER_WITHIN = 20.0
 READY_WITHIN = 60.0
+OPTIONAL_WITHIN = 15.0
 
 
 class Audience(Protocol):
@@ -45,12 +46,9 @@ async def running(plan: Plan, audience: Audience) -> AsyncIterator[Children]:
 
 
 async def _start_all(plan: Plan, children: Children, audience: Audience) -> None:
-    def waiting(name: str, lacks: str) -> None:
-        audience.progress(f"waiting for {name}: {lacks}")
-
     audience.progress("starting nats-server")
     await children.start(plan.server)
-    await children.until_ready(plan.server, within=SERVER_WITHIN, on_wait=waiting)
+    await _until_ready(plan.server, children, audience, within=SERVER_WITHIN)
     try:
         outcomes = await bootstrap(url=plan.nats_url, user="bootstrap", password=plan.passwords["bootstrap"])
     except BusError as error:
@@ -63,6 +61,19 @@ async def _start_all(plan: Plan, children: Children, audience: Audience) -> None
         await children.start(child)
     async with asyncio.TaskGroup() as group:
         for child in plan.services:
-            group.create_task(
-                children.until_ready(child, within=READY_WITHIN, on_wait=waiting), name=f"ready {child.name}"
-            )
+            group.create_task(_until_ready(child, children, audience), name=f"ready {child.name}")
+
+
+async def _until_ready(
+    child: Child, children: Children, audience: Audience, within: float = READY_WITHIN
+) -> None:
+    def waiting(name: str, lacks: str) -> None:
+        audience.progress(f"waiting for {name}: {lacks}")
+
+    try:
+        within = within if child.required else OPTIONAL_WITHIN
+        await children.until_ready(child, within=within, on_wait=waiting)
+    except NotReady as problem:
+        if child.required:
+            raise
+        audience.progress(f"going on all the same: {problem}")

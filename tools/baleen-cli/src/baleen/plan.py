@@ -6,7 +6,7 @@ Each child gets the settings that carry its own prefix and its own secrets, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from baleen.ports import LOOPBACK, Ports
@@ -39,12 +39,15 @@ class Child:
         argv: the program beside this Python, and its arguments.
         environ: its whole environment.
         ready_url: answers 200 once it may be sent work.
+        required: whether the run is useless until then. Ingest of live data is not: what upstream refuses (a plan
+            without sockets, a wrong token) is told, and alerts and the rest go on.
     """
 
     name: str
     argv: tuple[str, ...]
     environ: Mapping[str, str]
     ready_url: str
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ class _Run:
                 told.setdefault("UW_INGEST_CALENDAR", "always_open")
         else:
             told |= {name: self.settings[name] for name in TOKEN_VARIABLES if self.settings.get(name)}
-        return _service("uw-ingest", told, self.ports.ingest)
+        return replace(_service("uw-ingest", told, self.ports.ingest), required=simulator)
 
     def gateway(self, also_listen: tuple[int, ...]) -> Child:
         told = self._told("ws-gateway", self.ports.gateway)
