@@ -360,9 +360,9 @@ async def test_no_limit_of_the_plan_is_ever_exceeded(
         Simulator.in_process(max_sockets=1) as upstream,
         ingest_running(nats_server, upstream.http_url, channels=CHANNELS, congress_every=0.2) as ingest,
     ):
-        for number in range(3):
+        for number in range(2):
             await eventually(ingest.joined, "every channel is joined")
-            await upstream.control.refuse(1)
+            await upstream.control.refuse(number)
             await upstream.control.drop()
             await eventually(lambda n=number: _opened(ingest, n + 2), "a new socket is open", within=30)
         assert not any((await upstream.control.violations()).values())

@@ -12,6 +12,7 @@ import orjson
 import structlog
 
 from baleen_bus.connection import Bus
+from baleen_bus.envelope import header_text
 from baleen_bus.errors import ApiRefused, Unreachable
 from baleen_bus.reading import fetch_newest
 from baleen_contracts import by_name
@@ -44,7 +45,7 @@ async def known_disclosures(bus: Bus) -> list[str]:
     async def read() -> list[str]:
         assert entity.stream is not None  # noqa: S101 - the catalogue gives it one
         kept = await fetch_newest(bus, entity.stream, entity.pattern, CONGRESS_KEPT)
-        return [item.headers["Nats-Msg-Id"] for item in kept if "Nats-Msg-Id" in item.headers]
+        return [header_text(item.headers.get("Nats-Msg-Id", "")) for item in kept]
 
     return await _patiently(read) or []
 
