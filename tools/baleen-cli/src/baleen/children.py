@@ -83,9 +83,7 @@ class Children:
                     lacks = now
                     on_wait(child.name, lacks)
                 await self.alive_for(0.1)
-        raise CannotRun(
-            f"{child.name} was not ready within {within:.0f} s: {lacks}. Its lines above say more."
-        )
+        raise NotReady(child.name, within, lacks)
 
     async def alive_for(self, seconds: float) -> None:
         """Let *seconds* pass.

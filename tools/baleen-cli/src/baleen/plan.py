@@ -39,8 +39,8 @@ class Child:
         argv: the program beside this Python, and its arguments.
         environ: its whole environment.
         ready_url: answers 200 once it may be sent work.
-        required: whether the run is useless until then. Ingest of live data is not: what upstream refuses (a plan
-            without sockets, a wrong token) is told, and alerts and the rest go on.
+        required: whether the run is useless until then. With live data ingest is not: what upstream refuses
+            (a plan without sockets, a wrong token) is told, and alerts and the rest go on.
     """
 
     name: str
