@@ -333,8 +333,10 @@ async def test_pitfall_23_headers_are_text_that_cannot_break_out(bus, signal):
         assert (await publisher.publish(odd)).duplicate
 
     [item] = await fetch_newest(bus, "SIGNAL", ">", 10)
-    assert item.headers["ce-id"] == item.headers["Nats-Msg-Id"] == (
-        "signal:a%20%22b%22%20100%25%0D%0ANats-TTL:%201s%20%C3%A9"
+    assert (
+        item.headers["ce-id"]
+        == item.headers["Nats-Msg-Id"]
+        == ("signal:a%20%22b%22%20100%25%0D%0ANats-TTL:%201s%20%C3%A9")
     )
     assert item.headers["ce-source"] == "a%20%22source%22%20%C3%A9"
     assert "Nats-TTL" not in item.headers

@@ -9,7 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from baleen_bus.sequence import GapReason, Hole, Sequence
 
 
-def following(*, whole: bool = True, thins: bool = False, last: int = 0, hold_limit: int = 100) -> Sequence[int]:
+def following(
+    *, whole: bool = True, thins: bool = False, last: int = 0, hold_limit: int = 100
+) -> Sequence[int]:
     sequence: Sequence[int] = Sequence(whole=whole, thins=thins, hold_limit=hold_limit)
     sequence.move_to(last)
     assert list(sequence.release(final=False)) == []

@@ -179,7 +179,8 @@ class Bus:
         self._leaving = True
         self._refused.cancel()
         try:
-            await asyncio.wait_for(self.nc.close(), 5)
+            async with asyncio.timeout(5):
+                await self.nc.close()
         except (nats.errors.Error, OSError, TimeoutError) as error:
             log.debug(
                 "closing the bus: %s", type(error).__name__
@@ -283,3 +284,10 @@ def _registered(callbacks: list[_T], callback: _T) -> Callback:
             callbacks.remove(callback)
 
     return cancel
+
+
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancels until it works: the client swallows a cancellation that meets it while it flushes."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=0.1)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from baleen_bus.connection import Bus
+from baleen_bus.connection import Bus, end_task
 from baleen_bus.envelope import Headers, origin_of
 from baleen_bus.errors import BusError, Unreachable
 from baleen_bus.patterns import covers, without_covered
@@ -149,7 +149,7 @@ class Follower:
             await self._begin(state)
             task = asyncio.create_task(self._keep_up(), name=f"follow-{self.stream}")
             self._bus.supervise(task)
-            opening.push_async_callback(_ended, task)
+            opening.push_async_callback(end_task, task)
             self._leave = opening.pop_all()
         return self
 
@@ -335,9 +335,3 @@ class Follower:
         request = {"seq": cursor + 1, "next_by_subj": pattern, "batch": BATCH}
         end = await direct_get(self._bus, self.stream, request, found.append)
         return found, bool(found) and end.status != NOT_FOUND and end.pending > 0
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

@@ -10,7 +10,7 @@ from typing import Final, Self, TypeVar
 from baleen_contracts.message import Message
 
 from baleen_bus.acks import Refusal, Stored, judge
-from baleen_bus.connection import Bus
+from baleen_bus.connection import Bus, end_task
 from baleen_bus.envelope import Envelopes
 from baleen_bus.errors import BusClosed, DropReason, OutboxFull, PublishRefused
 from baleen_bus.outbox import Entry, Outbox
@@ -102,7 +102,7 @@ class Publisher:
                 self._on_link()
             pump = asyncio.create_task(self._pump(), name="publisher-pump")
             self._bus.supervise(pump)
-            opening.push_async_callback(_ended, pump)
+            opening.push_async_callback(end_task, pump)
             self._leave = opening.pop_all()
         return self
 
@@ -243,9 +243,3 @@ class Publisher:
             refusal = self._refused(DropReason.CLOSED, "the publisher was closed before the stream had it")
             if entry.on_dropped is not None:
                 self._call(entry.on_dropped, refusal)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

@@ -115,7 +115,8 @@ async def direct_get(
         subscription = await bus.nc.listen(inbox, on_message)
         try:
             await bus.nc.publish(subject, orjson.dumps(request), reply=inbox)
-            end = await asyncio.wait_for(ended, WITHIN)
+            async with asyncio.timeout(WITHIN):  # wait_for may lose a cancellation before Python 3.12
+                end = await ended
         finally:
             await bus.nc.unlisten(subscription)
     except TimeoutError as error:
@@ -249,7 +250,8 @@ async def _pull(bus: Bus, stream: str, consumer: str, expected: int) -> list[Del
         try:
             request = orjson.dumps({"batch": expected + BATCH, "no_wait": True})
             await bus.nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}", request, reply=inbox)
-            await asyncio.wait_for(ended.wait(), WITHIN + expected / 20_000)
+            async with asyncio.timeout(WITHIN + expected / 20_000):
+                await ended.wait()
         finally:
             await subscription.unsubscribe()
     except (nats.errors.Error, OSError, TimeoutError) as error:

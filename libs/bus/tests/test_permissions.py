@@ -1,0 +1,168 @@
+"""What each user can and cannot do, asked of the real server with the configuration that ships."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from baleen_contracts.catalogue import CATALOGUE, streams
+
+from baleen_bus import AccessRefused, Follower, LastPerSubject, Live, fetch_last, fetch_newest, open_bus
+from baleen_bus.errors import BusError
+from baleen_bus.permissions import PASSWORD_VARIABLES, nats_config, rights_of
+from baleen_bus.testing import NatsServer, eventually
+
+CONFIG = Path(__file__).parents[3] / "deploy" / "nats" / "nats-server.conf"
+INGRESS = {
+    "uw-ingest": {"uw", "feed"},
+    "alert-bridge": {"alert", "dead"},
+    "uw-simulator": {"signal", "market", "agent", "narrative", "session", "bridge"},
+}
+STORED = [entity for entity in CATALOGUE if entity.stream is not None]
+
+
+def subject_of(pattern: str) -> str:
+    return pattern.replace("*", "x").replace(">", "x.y")
+
+
+def as_user(server: NatsServer, user: str):
+    return open_bus(url=server.url, name=f"test/{user}", connect_within=5, **server.credentials(user))
+
+
+async def denied(bus, subject: str) -> bool:
+    """Whether the server refuses a publish; the round trip afterwards proves that it had its chance to."""
+    before = bus.stats.denials
+    await bus.nc.publish(subject, b"{}")
+    await bus.request_json("$JS.API.INFO")  # the client's flush may overtake what it should flush
+    return bus.stats.denials > before
+
+
+async def may_hear(bus, subject: str) -> bool:
+    before = bus.stats.denials
+    subscription = await bus.nc.subscribe(subject)
+    await bus.request_json("$JS.API.INFO")
+    heard = bus.stats.denials == before
+    await subscription.unsubscribe()
+    return heard
+
+
+def test_the_committed_configuration_is_the_generated_one():
+    """Run `baleen-bus nats-config > deploy/nats/nats-server.conf` after a change."""
+    assert CONFIG.read_text(encoding="utf-8") == nats_config()
+
+
+def test_the_configuration_holds_no_password_and_no_open_address():
+    """Both come from the environment."""
+    text = nats_config()
+
+    assert all(f"password: ${variable}" in text for variable in PASSWORD_VARIABLES.values())
+    assert "0.0.0.0" not in text  # noqa: S104 - looked for, not bound
+    assert "listen: $BALEEN_NATS_LISTEN" in text
+
+
+@pytest.mark.parametrize("user", PASSWORD_VARIABLES)
+async def test_a_user_publishes_exactly_its_own_ingress(nats_server_with_users, user):
+    """Of every entity that a stream keeps."""
+    async with as_user(nats_server_with_users, user) as bus:
+        for entity in STORED:
+            subject = subject_of(entity.pattern)
+            allowed = subject.split(".", 1)[0] in INGRESS.get(user, set())
+            assert await denied(bus, f"ingress.{subject}") is not allowed, subject
+
+
+@pytest.mark.parametrize("user", PASSWORD_VARIABLES)
+async def test_nobody_publishes_on_a_public_subject(nats_server_with_users, user):
+    """What stands there was stored and numbered by a stream."""
+    async with as_user(nats_server_with_users, user) as bus:
+        for entity in STORED:
+            assert await denied(bus, subject_of(entity.pattern)), entity.name
+
+
+@pytest.mark.parametrize("user", PASSWORD_VARIABLES)
+async def test_only_bootstrap_manages_streams(nats_server_with_users, user):
+    """Not even the one who fills a stream may empty it."""
+    async with as_user(nats_server_with_users, user) as bus:
+        for verb in ("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE"):
+            subject = f"$JS.API.STREAM.{verb}.NONE"
+            assert await denied(bus, subject) is (user != "bootstrap"), verb
+
+
+@pytest.mark.parametrize("user", PASSWORD_VARIABLES)
+async def test_nobody_hears_anothers_inbox_or_ingress(nats_server_with_users, user):
+    """Answers are for who asked; ingress is for the streams."""
+    async with as_user(nats_server_with_users, user) as bus:
+        assert await may_hear(bus, f"_INBOX_{user}.x")
+        for subject in ("_INBOX.>", ">", "ingress.>", "_INBOX_other.x"):
+            assert not await may_hear(bus, subject), subject
+
+
+@pytest.mark.parametrize("user", ["ws-gateway", "team"])
+async def test_a_reader_follows_every_stream_from_a_snapshot(nats_server_with_users, user):
+    """Beyond 1,024 subjects too, for which a consumer is made."""
+    server = nats_server_with_users
+    async with as_user(server, "uw-ingest") as writer, as_user(server, user) as bus:
+        for n in range(1_100):
+            await writer.nc.publish(f"ingress.uw.v1.price.T{n}", b"{}", headers={"Nats-Msg-Id": f"{n}"})
+        await writer.request_json("$JS.API.INFO")
+        got: list[int] = []
+        start = LastPerSubject()
+        async with Follower(
+            bus, "LATEST", ["uw.v1.price.*"], start, lambda item: got.append(item.seq), got.append
+        ):
+            await eventually(lambda: len(got) == 1_100)
+        for name, patterns in streams().items():
+            async with Follower(bus, name, patterns, Live(), got.append, got.append):
+                await fetch_newest(bus, name, patterns[0], 5)
+        assert bus.stats.denials == 0
+
+
+async def test_a_service_reads_no_stream_that_is_not_its_business(nats_server_with_users):
+    """A direct get by body ignores subject permissions, so it is granted by stream."""
+    async with as_user(nats_server_with_users, "alert-bridge") as bus:
+        assert await fetch_last(bus, "ALERT", ">") == []
+        with pytest.raises(BusError):
+            await asyncio.wait_for(fetch_last(bus, "TAPE", ">"), 10)
+        assert bus.stats.denials == 1
+
+
+async def test_a_command_is_asked_by_the_gateway_and_answered_by_its_owner(nats_server_with_users):
+    """Who may hear a request may answer it, and nobody else may ask."""
+    server = nats_server_with_users
+    async with (
+        as_user(server, "uw-ingest") as owner,
+        as_user(server, "ws-gateway") as gateway,
+        as_user(server, "team") as team,
+    ):
+
+        async def answer(message) -> None:
+            await message.respond(b'{"ok":true}')
+
+        await owner.nc.subscribe("command.v1.ingest.*", cb=answer)
+        await owner.request_json("$JS.API.INFO")
+        assert await gateway.request_json("command.v1.ingest.reconnect", {"action": "reconnect"}) == {
+            "ok": True
+        }
+        assert await denied(team, "command.v1.ingest.reconnect")
+
+
+async def test_a_wrong_password_does_not_get_in(nats_server_with_users):
+    """Said at once, not after a deadline, and without the password."""
+    server = nats_server_with_users
+    with pytest.raises(AccessRefused, match="uw-ingest") as caught:
+        async with open_bus(url=server.url, user="uw-ingest", password="wr0ng", name="test"):
+            pytest.fail("got in")
+    assert "wr0ng" not in str(caught.value)
+
+
+async def test_nobody_gets_in_without_a_user(nats_server_with_users):
+    """There is no default user."""
+    with pytest.raises(AccessRefused):
+        async with open_bus(url=nats_server_with_users.url, name="test"):
+            pytest.fail("got in")
+
+
+def test_every_user_has_rights():
+    """And no rights exist for a user that has no password."""
+    for user in PASSWORD_VARIABLES:
+        assert rights_of(user).subscribe[0] == f"_INBOX_{user}.>"
+    with pytest.raises(KeyError):
+        rights_of("somebody")
