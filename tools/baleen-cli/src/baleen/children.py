@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from baleen.errors import CannotRun, ChildEnded
+from baleen.errors import CannotRun, ChildEnded, NotReady
 from baleen.plan import Child
 
 SERVICES_WITHIN = 3.3
