@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+
 from uw_simulator.testing import AGENT, TOKEN, Simulator
 
 
@@ -34,16 +35,20 @@ class Client:
         assert {(await self.read())[0] for _ in names} == set(names)
 
     async def ask(self, name: str, wish: str) -> None:
+        """Send a join or a leave."""
         await self.socket.send(json.dumps({"channel": name, "msg_type": wish}))
 
     async def read(self, within: float = 3) -> Any:
+        """Return the next frame, parsed."""
         return json.loads(await self.read_text(within))
 
     async def read_text(self, within: float = 3) -> str | bytes:
+        """Return the next frame as it came."""
         async with asyncio.timeout(within):
             return await self.socket.recv()
 
     async def hears_nothing(self, within: float = 0.15) -> bool:
+        """Tell whether nothing arrives for a while."""
         try:
             await self.read_text(within)
         except TimeoutError:
@@ -53,11 +58,11 @@ class Client:
 
 @pytest.fixture
 def connect():
-    """Open sockets to a simulator: `async with connect(simulator) as client`."""
+    """Return how to open a socket, as an async context manager of a `Client`."""
 
     @asynccontextmanager
     async def opened(simulator: Simulator, **options: Any) -> AsyncIterator[Client]:
-        options = {"user_agent_header": AGENT, "max_size": None, **options}
+        options = {"user_agent_header": AGENT, "max_size": None, "close_timeout": 0.5, **options}
         async with websockets.connect(simulator.socket_url, **options) as socket:
             yield Client(socket)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from uw_simulator.channels import ack_text, is_known, joined_name, text_frame
 from websockets.frames import Frame
 from websockets.streams import StreamReader
+
+from uw_simulator.channels import ack_text, is_known, joined_name, text_frame
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,8 @@ def test_names_of_the_catalogue_are_known(name: str):
 
 @pytest.mark.parametrize(
     "name",
-    ["net_flow", "flow_alerts", "flow-alerts:SPY", "lit_trades:SPY", "dark_pool", "futures:ESU6", "price:", "price:spy",
+    ["net_flow", "flow_alerts", "flow-alerts:SPY", "lit_trades:SPY", "dark_pool", "futures:ESU6", "price:",
+    "price:spy",
      ":", "", "market-movers"],
 )  # fmt: skip
 def test_other_names_are_not(name: str):

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+
 from uw_simulator.faults import Garbage, garbage_frame
 from uw_simulator.settings import Settings
 from uw_simulator.testing import AGENT, Simulator
@@ -18,6 +19,7 @@ PRICE = {"ticker": "SPY", "close": "562.82", "time": 1726670327692, "vol": 60155
 
 
 async def say(simulator: Simulator, **changes: Any) -> None:
+    """Let a price be said to SPY's listeners."""
     await simulator.control.say("price", {**PRICE, **changes}, ticker="SPY")
 
 
@@ -133,7 +135,7 @@ async def test_lag_loses_and_delays(simulator: Simulator, connect: Any):
 
 @pytest.mark.parametrize("kind", [kind for kind in Garbage if kind is not Garbage.RESERVED_OPCODE])
 async def test_garbage_arrives_as_bad_as_it_was_made(simulator: Simulator, connect: Any, kind: Garbage):
-    """A client that looks at nothing gets the bytes; one that cannot take them closes, and the simulator lives."""
+    """A client that looks at nothing gets the bytes, and the simulator lives."""
     async with connect(simulator) as client:
         await simulator.control.garbage(kind.value, size=2_000_000)
         frame = garbage_frame(kind, size=2_000_000)

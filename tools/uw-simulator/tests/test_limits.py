@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from uw_simulator.limits import Admission, Plan, RequestLedger, SocketLedger, Violation, quota_day
 
 NOON = datetime(2026, 6, 1, 16, tzinfo=UTC)
 
 
 def requests(**figures: int) -> RequestLedger:
+    """Return a ledger of a plan with these figures."""
     return RequestLedger(Plan(**figures), Counter())
 
 

@@ -1,5 +1,7 @@
 """The synthetic market: coherent in itself, repeatable, and in the shape of the captured frames."""
 
+# ruff: noqa: S311 - a seeded market needs chance that repeats, not secrets
+
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
@@ -10,6 +12,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from uw_simulator.market.market import Market
 from uw_simulator.market.pricing import market_around, worth
 from uw_simulator.market.universe import EXPOSED
@@ -17,11 +20,13 @@ from uw_simulator.samples import rest_body, socket_frames
 
 TODAY = date(2026, 11, 20)
 NOW_MS = int(datetime(2026, 11, 20, 15, 0, tzinfo=UTC).timestamp() * 1000)
-NULLABLE = {"alert_rule", "rule_name", "trade_code", "ext_hour_sold_codes", "sale_cond_codes", "trf_executed_at", "sector",
+NULLABLE = {"alert_rule", "rule_name", "trade_code", "ext_hour_sold_codes", "sale_cond_codes",
+"trf_executed_at", "sector",
             "next_earnings_date", "marketcap", "er_time"}  # fmt: skip
 
 
 def market(seed: int = 7) -> Market:
+    """Return a market of its own."""
     return Market(chance=Random(seed), today=TODAY, id_prefix="00000000-0000-4000-8000-")
 
 
@@ -39,12 +44,14 @@ def trades() -> list[dict[str, Any]]:
 
 
 def kind(value: Any) -> str:
+    """Return a JSON type; whole numbers and others are one."""
     return (
         "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
     )
 
 
 def assert_same_shape(made: dict[str, Any], captured: dict[str, Any]) -> None:
+    """Compare names and types; null only where upstream has it."""
     assert made.keys() == captured.keys()
     for key, value in captured.items():
         if value is not None and made[key] is not None:
@@ -241,7 +248,8 @@ def test_the_same_seed_tells_the_same_story():
 
 @settings(max_examples=200)
 @given(
-    spot=st.floats(1, 25_000), ratio=st.floats(0.5, 2), years=st.floats(-1, 3), volatility=st.floats(0.05, 1.5),
+    spot=st.floats(1, 25_000), ratio=st.floats(0.5, 2), years=st.floats(-1, 3), volatility=st.floats(0.05,
+    1.5),
 )  # fmt: skip
 def test_options_are_worth_something_sensible(spot: float, ratio: float, years: float, volatility: float):
     """No price is negative, delta has its sign and bounds, and a call less a put is the forward."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from uw_simulator.plan import DAY_SECONDS, Every, Pacer, day_shape, in_extended_hours, phase_of
 
 

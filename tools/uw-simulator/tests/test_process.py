@@ -12,12 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
+
 from uw_simulator.testing import Simulator
 
 COMMAND = [sys.executable, "-m", "uw_simulator"]
 
 
 def environ(**more: str) -> dict[str, str]:
+    """Return this environment without the simulator's variables, and with *more*."""
     return {**{k: v for k, v in os.environ.items() if not k.startswith("UW_SIMULATOR_")}, **more}
 
 

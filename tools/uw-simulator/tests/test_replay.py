@@ -1,5 +1,7 @@
 """Captured and recorded frames played again, and the synthetic market as a source."""
 
+# ruff: noqa: S311 - a seeded market needs chance that repeats, not secrets
+
 from __future__ import annotations
 
 import time
@@ -12,6 +14,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from uw_simulator.book import Book
 from uw_simulator.market.market import Market
 from uw_simulator.replay import Recorded, Samples, read_frame, read_recording
@@ -30,18 +33,23 @@ class Ear:
         self.tickers: Counter[tuple[str, str | None]] = Counter()
 
     def emit(self, channel: str, ticker: str | None, payload: bytes) -> None:
+        """Keep a record."""
         self.heard[channel].append(orjson.loads(payload))
         self.tickers[channel, ticker] += 1
 
-    def wants(self, channel: str, ticker: str | None = None) -> bool:
+    def wants(self, channel: str, _ticker: str | None = None) -> bool:
+        """Want the given channels, or all."""
         return not self.channels or channel in self.channels
 
 
 def fresh(loop: int, old: str) -> str:
+    """Make a new identity that tells where it came from."""
     return f"{loop}/{old}"
 
 
 def synthetic(**tempo: Any) -> Synthetic:
+    """Return a source with a market that is always open."""
+
     def make(today: date) -> Market:
         return Market(chance=Random(1), today=today, id_prefix="00000000-0000-4000-8000-")
 

@@ -7,14 +7,17 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from uw_simulator.sessions import ANSWERED, Session, Verdict
 
 
 def join(name: str) -> bytes:
+    """Return a join as a client sends it."""
     return json.dumps({"channel": name, "msg_type": "join"}).encode()
 
 
 def leave(name: str) -> bytes:
+    """Return a leave."""
     return json.dumps({"channel": name, "msg_type": "leave"}).encode()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+
 from uw_simulator.testing import AGENT, BASIC_TOKEN, TOKEN, Simulator
 
 SCOPE_TEXT = (

@@ -16,6 +16,8 @@ from uw_simulator.market.market import Market
 from uw_simulator.plan import Every, Pacer, day_shape, in_extended_hours, phase_of
 from uw_simulator.sources import Sink
 
+_OLD_TRADE_EVERY = 4  # disclosures
+
 
 @dataclass(frozen=True, slots=True)
 class Tempo:
@@ -47,7 +49,8 @@ class Synthetic:
         tempo: how fast it talks.
         book: where REST reads.
         started: epoch seconds of the first step.
-        open_at: tells whether the exchange is open at a moment; closed, only prices in extended hours, news and halts go on.
+        open_at: tells whether the exchange is open at a moment; closed, only prices in extended hours,
+        news and halts go on.
     """
 
     def __init__(
@@ -152,6 +155,8 @@ class Synthetic:
             sink.emit("trading_halts", None, market.halt(now_ms))
         if self._due("congress", tempo.congress, now):
             self._book.congress.appendleft(market.disclosure())
+            if self._turn("congress") % _OLD_TRADE_EVERY == 0:
+                self._book.congress.appendleft(market.disclosure(of_old_trade=True))
 
     def _due(self, key: str, period: float, now: float) -> bool:
         timer = self._timers.get(key)

@@ -152,6 +152,6 @@ class Tables:
         if asked is not None and asked < earliest:
             raise NoHistory(
                 f"The earliest date currently available to you is {earliest} ({_HISTORY_DAYS} trading days) "
-                f"so {asked} in query param date will not return historical data.\nIf you wish to access full "
-                "historic data please email dev@unusualwhales.com with your use case."
+                f"so {asked} in query param date will not return historical data.\nIf you wish to access "
+                "full historic data please email dev@unusualwhales.com with your use case."
             )

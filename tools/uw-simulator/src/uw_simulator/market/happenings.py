@@ -73,8 +73,10 @@ def halt_payload(ticker: str, now_ms: int, turn: int) -> bytes:
     return orjson.dumps(told)
 
 
-def congress_row(tickers: list[str], today: date, number: int, chance: Chance) -> dict[str, Any]:
-    """Return the *number*-th new disclosure, filed today on a trade of some weeks ago. No two are alike."""
+def congress_row(
+    tickers: list[str], today: date, number: int, chance: Chance, *, of_old_trade: bool
+) -> dict[str, Any]:
+    """Return a disclosure filed today, on a trade of yesterday or of long ago."""
     name, reporter, chamber = chance.choice(_MEMBERS)
     ticker = chance.choice(tickers)
     return {
@@ -88,7 +90,7 @@ def congress_row(tickers: list[str], today: date, number: int, chance: Chance) -
         "txn_type": chance.choice(_TYPES),
         "amounts": chance.choice(_AMOUNTS),
         "notes": f"{ticker} [ST] FILING STATUS: New; line {number}",
-        "transaction_date": str(today - timedelta(days=chance.randint(3, 90))),
+        "transaction_date": str(today - timedelta(days=chance.randint(2, 90) if of_old_trade else 1)),
         "filed_at_date": str(today),
     }
 

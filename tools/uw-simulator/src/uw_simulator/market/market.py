@@ -97,12 +97,17 @@ class Market:
             self._shares[(turn // 2 * 7 + 23) % len(self._shares)].listing.symbol, now_ms, turn
         )
 
-    def disclosure(self) -> dict[str, Any]:
-        """Return a new congress row; its natural key has not been seen before."""
+    def disclosure(self, *, of_old_trade: bool = False) -> dict[str, Any]:
+        """Return a new congress row; its natural key has not been seen before.
+
+        Upstream orders the table by the trade's date, so one of an old trade appears far down.
+        """
         while True:
             self._disclosures += 1
             tickers = [stock.listing.symbol for stock in self._shares]
-            row = congress_row(tickers, self.today, self._disclosures, self._chance)
+            row = congress_row(
+                tickers, self.today, self._disclosures, self._chance, of_old_trade=of_old_trade
+            )
             key = tuple(row[name] for name in _DISTINCT)
             if key not in self._disclosed:
                 self._disclosed.add(key)
