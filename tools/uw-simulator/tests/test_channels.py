@@ -30,9 +30,10 @@ def test_names_of_the_catalogue_are_known(name: str):
 
 @pytest.mark.parametrize(
     "name",
-    ["net_flow", "flow_alerts", "flow-alerts:SPY", "lit_trades:SPY", "dark_pool", "futures:ESU6", "price:",
-    "price:spy",
-     ":", "", "market-movers"],
+    [
+        "net_flow", "flow_alerts", "flow-alerts:SPY", "lit_trades:SPY", "dark_pool", "futures:ESU6", "price:",
+        "price:spy", ":", "", "market-movers",
+    ],
 )  # fmt: skip
 def test_other_names_are_not(name: str):
     """A wrong form is as unknown as a wrong name; the add-on channels are not sold to us."""

@@ -20,9 +20,10 @@ from uw_simulator.samples import rest_body, socket_frames
 
 TODAY = date(2026, 11, 20)
 NOW_MS = int(datetime(2026, 11, 20, 15, 0, tzinfo=UTC).timestamp() * 1000)
-NULLABLE = {"alert_rule", "rule_name", "trade_code", "ext_hour_sold_codes", "sale_cond_codes",
-"trf_executed_at", "sector",
-            "next_earnings_date", "marketcap", "er_time"}  # fmt: skip
+NULLABLE = {
+    "alert_rule", "rule_name", "trade_code", "ext_hour_sold_codes", "sale_cond_codes", "trf_executed_at",
+    "sector", "next_earnings_date", "marketcap", "er_time",
+}  # fmt: skip
 
 
 def market(seed: int = 7) -> Market:
@@ -248,8 +249,8 @@ def test_the_same_seed_tells_the_same_story():
 
 @settings(max_examples=200)
 @given(
-    spot=st.floats(1, 25_000), ratio=st.floats(0.5, 2), years=st.floats(-1, 3), volatility=st.floats(0.05,
-    1.5),
+    spot=st.floats(1, 25_000), ratio=st.floats(0.5, 2), years=st.floats(-1, 3),
+    volatility=st.floats(0.05, 1.5),
 )  # fmt: skip
 def test_options_are_worth_something_sensible(spot: float, ratio: float, years: float, volatility: float):
     """No price is negative, delta has its sign and bounds, and a call less a put is the forward."""

@@ -16,8 +16,7 @@ from uw_simulator.testing import AGENT, BASIC_TOKEN, TOKEN, Simulator
 CASES = {case["case"]: case for case in rest_body("_errors")}
 ACCOUNTING = {
     "x-uw-token-req-limit", "x-uw-daily-req-count", "x-uw-minute-req-counter",
-    "x-uw-req-per-minute-remaining",
-    "x-uw-req-per-minute-reset",
+    "x-uw-req-per-minute-remaining", "x-uw-req-per-minute-reset",
 }  # fmt: skip
 
 

@@ -167,8 +167,8 @@ def _add_bursts(
         asked = Burst(len(bursts) + 1, order.channel, order.count, order.rate)
         bursts.append(asked)
         running = run_burst(
-            upstream, market(), asked,
-            ticker=order.ticker, lossless=order.lossless, prepared=order.prepared,
+            upstream, market(), asked, ticker=order.ticker, lossless=order.lossless,
+            prepared=order.prepared,
         )  # fmt: skip
         if order.wait:
             await running

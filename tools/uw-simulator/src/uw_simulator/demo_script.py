@@ -151,8 +151,7 @@ class _Trades:
         return AiDecision(
             action=action, reasoning="SIMULATED: momentum turned", entry_price=round(price, 2),
             stop_loss_price=round(price * 0.98, 2), take_profit_price=round(price * 1.03, 2),
-            size_percentage=50,
-            leverage=2, **place,
+            size_percentage=50, leverage=2, **place,
         )  # fmt: skip
 
     def act(self, price: float, at: int) -> SessionData:
@@ -180,9 +179,9 @@ class _Trades:
         wins = [gain for gain in self._results if gain > 0]
         return StatsUpdate(
             total_trades=len(self._results), winning_trades=len(wins),
-            losing_trades=len(self._results) - len(wins),
-            win_rate=self._win_rate(), total_pnl=round(sum(self._results), 2),
-            current_equity=round(self._equity, 2), equity_change_pct=round(self._change(), 3),
+            losing_trades=len(self._results) - len(wins), win_rate=self._win_rate(),
+            total_pnl=round(sum(self._results), 2), current_equity=round(self._equity, 2),
+            equity_change_pct=round(self._change(), 3),
         )  # fmt: skip
 
     def result(self, session_id: str) -> SessionCompleted:

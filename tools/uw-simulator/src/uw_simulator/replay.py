@@ -59,9 +59,8 @@ class Recorded:
     """
 
     def __init__(
-        self, frames: list[tuple[float, str]], speed: float, started: float, fresh: Callable[[int, str],
-        str], *,
-        verbatim: bool = False,
+        self, frames: list[tuple[float, str]], speed: float, started: float,
+        fresh: Callable[[int, str], str], *, verbatim: bool = False,
     ) -> None:  # fmt: skip
         self._frames, self._speed, self._fresh, self._verbatim = frames, speed, fresh, verbatim
         self._started, self._place, self._loop = started, 0, 0

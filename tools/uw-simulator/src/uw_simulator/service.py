@@ -79,13 +79,15 @@ async def run(
             tasks.create_task(pump(upstream, sources), name="pump")
             if settings.demo_publishers:
                 tasks.create_task(publish_demo(settings, lambda: synthetic().market), name="demo-publishers")
-            tasks.create_task(
-                serve(
-                    app, sockets=[sock], stop=stop, on_listening=on_listening, grace=1,
-                    ws=protocol_factory(upstream),
-                ),
-                name="serve",
-            )  # fmt: skip
+            serving = serve(
+                app,
+                sockets=[sock],
+                stop=stop,
+                on_listening=on_listening,
+                grace=1,
+                ws=protocol_factory(upstream),
+            )
+            tasks.create_task(serving, name="serve")
             log.info("pretending to be the upstream", source=settings.source, hours=settings.hours)
             tasks.create_task(leave_when(stop), name="stop-watch")
     except* StopRequested:

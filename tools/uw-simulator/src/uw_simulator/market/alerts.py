@@ -80,12 +80,10 @@ def _told(
         "volume": contract.volume, "total_size": sum(manner.size for manner, _ in fills),
         "total_premium": sum(sums.values()) / 100, "total_ask_side_prem": sums[Side.ASK] / 100,
         "total_bid_side_prem": sums[Side.BID] / 100, "start_time": now_ms - fills[0][0].late_ms,
-        "end_time": end_ms,
-        "url": "", "price": fills[-1][1].price / 100, "has_multileg": multi,
-        "has_sweep": any(manner.sweep for manner, _ in fills), "has_floor": any(manner.floor for manner,
-        _ in fills),
-        "open_interest": contract.interest, "all_opening_trades": opening, "id": identity,
-        "has_singleleg": not multi,
+        "end_time": end_ms, "url": "", "price": fills[-1][1].price / 100, "has_multileg": multi,
+        "has_sweep": any(manner.sweep for manner, _ in fills),
+        "has_floor": any(manner.floor for manner, _ in fills), "open_interest": contract.interest,
+        "all_opening_trades": opening, "id": identity, "has_singleleg": not multi,
         "volume_oi_ratio": contract.volume / contract.interest if contract.interest else 0,
         "trade_ids": [fill.id for _, fill in fills], "trade_count": len(fills), "expiry_count": 1,
         "executed_at": end_ms, "ask_vol": contract.ask_vol, "bid_vol": contract.bid_vol,
@@ -115,8 +113,8 @@ def _row(told: dict[str, Any], contract: Contract, now_ms: int) -> dict[str, Any
     listing = contract.stock.listing
     same = (
         "id", "rule_id", "ticker", "option_chain", "total_size", "trade_count", "expiry_count", "volume",
-        "open_interest", "start_time", "end_time", "has_sweep", "has_floor", "has_multileg", "has_singleleg",
-        "all_opening_trades", "bid", "ask",
+        "open_interest", "start_time", "end_time", "has_sweep", "has_floor", "has_multileg",
+        "has_singleleg", "all_opening_trades", "bid", "ask",
     )  # fmt: skip
     stringed = (
         "price", "underlying_price", "total_premium", "total_ask_side_prem", "total_bid_side_prem",

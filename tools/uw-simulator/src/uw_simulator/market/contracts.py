@@ -39,31 +39,9 @@ class Contract:
     """One option contract: its terms, its present quote and its session so far."""
 
     __slots__ = (
-        "ask",
-        "ask_vol",
-        "bid",
-        "bid_vol",
-        "delta",
-        "expiry",
-        "flow",
-        "gamma",
-        "interest",
-        "is_call",
-        "mid_vol",
-        "multi_vol",
-        "multiplier",
-        "no_side_vol",
-        "option_symbol",
-        "otm",
-        "quoted_at",
-        "stock",
-        "stock_multi_vol",
-        "strike",
-        "symbol",
-        "template",
-        "vega",
-        "volatility",
-        "volume",
+        "ask", "ask_vol", "bid", "bid_vol", "delta", "expiry", "flow", "gamma", "interest", "is_call",
+        "mid_vol", "multi_vol", "multiplier", "no_side_vol", "option_symbol", "otm", "quoted_at", "stock",
+        "stock_multi_vol", "strike", "symbol", "template", "vega", "volatility", "volume",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - the terms of a contract

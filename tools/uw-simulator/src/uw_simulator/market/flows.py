@@ -82,11 +82,11 @@ class Ledger:
             "ticker": self.stock.listing.symbol, "interval_type": kind, "start_time": iso(window_ms),
             "tape_time": iso(now_ms, 3), **{key: int(value * share) for key, value in grown.items()},
             "cum_net_call_delta": int(self.calls.delta * 100 * share),
-            "cum_net_put_delta": int(self.puts.delta * 100 * share),
-            "avg_dte": "9", "avg_otm": "0.041", "avg_size": str(volume // trades), "avg_prem": "184",
-            "open": self._price_at_open, "close": self.stock.level,
-            "implied_move_perc_30d_open": move, "implied_move_perc_30d_close": move,
-            "volatility_30d_open": volatility, "volatility_30d_close": volatility,
+            "cum_net_put_delta": int(self.puts.delta * 100 * share), "avg_dte": "9", "avg_otm": "0.041",
+            "avg_size": str(volume // trades), "avg_prem": "184", "open": self._price_at_open,
+            "close": self.stock.level, "implied_move_perc_30d_open": move,
+            "implied_move_perc_30d_close": move, "volatility_30d_open": volatility,
+            "volatility_30d_close": volatility,
         }  # fmt: skip
 
 

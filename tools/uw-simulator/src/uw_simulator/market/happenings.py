@@ -22,11 +22,12 @@ _HEADLINES = (
 )
 _MEMBERS = (
     ("Nancy Pelosi", "Hon. Nancy Pelosi", "house"), ("Ro Khanna", "Hon. Rohit Khanna", "house"),
-    ("Michael McCaul", "Hon. Michael T. McCaul", "house"), ("Josh Gottheimer", "Hon. Josh Gottheimer",
-    "house"),
-    ("Tommy Tuberville", "Thomas H Tuberville", "senate"), ("Markwayne Mullin", "Markwayne Mullin", "senate"),
-    ("Sheldon Whitehouse", "Sheldon Whitehouse", "senate"), ("Gil Cisneros", "Hon. Gilbert Cisneros",
-    "house"),
+    ("Michael McCaul", "Hon. Michael T. McCaul", "house"),
+    ("Josh Gottheimer", "Hon. Josh Gottheimer", "house"),
+    ("Tommy Tuberville", "Thomas H Tuberville", "senate"),
+    ("Markwayne Mullin", "Markwayne Mullin", "senate"),
+    ("Sheldon Whitehouse", "Sheldon Whitehouse", "senate"),
+    ("Gil Cisneros", "Hon. Gilbert Cisneros", "house"),
     ("Marjorie Taylor Greene", "Hon. Marjorie Taylor Greene", "house"),
 )  # fmt: skip
 _AMOUNTS = (

@@ -74,14 +74,12 @@ class Stock:
         ).encode()
         row: dict[str, object] = {
             "ticker": self.listing.symbol, "price": price, "size": size,
-            "premium": f"{float(price) * size:.2f}",
-            "volume": self.volume, "executed_at": executed_at,
+            "premium": f"{float(price) * size:.2f}", "volume": self.volume, "executed_at": executed_at,
             "nbbo_bid": f"{bid:.2f}", "nbbo_ask": f"{ask:.2f}", "nbbo_bid_quantity": self.sizes[0],
             "nbbo_ask_quantity": self.sizes[1], "canceled": False,
-            "tracking_id": now_ms * 1000 + self.volume % 1000,
-            "market_center": "Q" if lit else "L", "trade_settlement": "regular",
-            "sale_cond_codes": conditions,
-            "trade_code": trade_code, "ext_hour_sold_codes": None,
+            "tracking_id": now_ms * 1000 + self.volume % 1000, "market_center": "Q" if lit else "L",
+            "trade_settlement": "regular", "sale_cond_codes": conditions, "trade_code": trade_code,
+            "ext_hour_sold_codes": None,
         }  # fmt: skip
         if not lit:
             row["trf_executed_at"] = f"{(executed_for or executed_at)[:19]}Z"

@@ -20,8 +20,7 @@ REQUOTE_MS = 1_000
 _PICKS, _MANNERS = 32_768, 16_381  # coprime, so that their combinations do not repeat soon
 _EXCHANGES = (
     "AMXO", "ARCO", "BATO", "C2OX", "EDGO", "EMLD", "GMNI", "MCRY", "MPRL", "XBOX", "XBXO", "XCBO", "XISX",
-    "XMIO",
-    "XNDQ", "XPHO", "MXOP", "SPHR",
+    "XMIO", "XNDQ", "XPHO", "MXOP", "SPHR",
 )  # fmt: skip
 _CODES = {"auto": 46, "slan": 21, "isoi": 9, "slan,isoi": 3, "slai": 3, "mlet": 6, "mlat": 4, "mesl": 4,
 "tlet": 1,
@@ -117,10 +116,8 @@ class Tape:
         record = contract.template % (
             identity, executed_at, size, price // 100, price % 100, executed_at + filed_ms,
             self._tags[contract.symbol, contract.is_call][side], premium // 100, premium % 100,
-            contract.volume, code,
-            exchange, contract.ask_vol, contract.bid_vol, contract.no_side_vol, contract.mid_vol,
-            contract.multi_vol,
-            contract.stock_multi_vol,
+            contract.volume, code, exchange, contract.ask_vol, contract.bid_vol, contract.no_side_vol,
+            contract.mid_vol, contract.multi_vol, contract.stock_multi_vol,
         )  # fmt: skip
         return Print(record.encode(), identity, side, price, premium)
 
@@ -184,10 +181,8 @@ def manner_with(
 ) -> Manner:
     """Return a manner made to order."""
     return Manner(
-        side, size, code, exchange,
-        multi=code.startswith("m"), stock_multi=code.startswith("t"), sweep="isoi" in code,
-        floor=code.endswith("ft"),
-        late_ms=late_ms, filed_ms=filed_ms,
+        side, size, code, exchange, multi=code.startswith("m"), stock_multi=code.startswith("t"),
+        sweep="isoi" in code, floor=code.endswith("ft"), late_ms=late_ms, filed_ms=filed_ms,
     )  # fmt: skip
 
 
