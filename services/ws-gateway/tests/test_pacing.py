@@ -14,15 +14,16 @@ def test_cheap_flushes_follow_each_other_at_once():
 
 
 def test_flushing_keeps_under_its_share_of_a_core():
-    """As long as lateness is no trouble, a round costs at most 60 % of the pause after it."""
-    for cost in (0.001, 0.003, 0.01, 0.02, 0.03):
-        assert cost <= 0.6 * interval(cost) + 1e-9
-        assert interval(cost) <= LONGEST
+    """Hundreds of clients cost less than a third of a core, thousands about half of one."""
+    for cost in (0.003, 0.005):
+        assert cost <= 0.34 * interval(cost)
+    for cost in (0.01, 0.02, 0.03):
+        assert cost <= 0.61 * interval(cost)
 
 
 def test_a_very_dear_round_is_not_put_off_for_ever():
-    """However long a round takes, a client waits at most twice the longest pause before it may be served."""
-    assert interval(5.0) == 2 * LONGEST
+    """However long a round takes, a client waits at most the longest pause before it may be served."""
+    assert interval(5.0) == LONGEST
 
 
 @given(COSTS, COSTS)

@@ -1,17 +1,33 @@
 """How often to flush: as often as it stays cheap. Pure: costs and times are handed in.
 
 A flush writes to many sockets, so its cost decides what share of a core the gateway spends; the pause between
-two flushes of the same client decides how late a frame may be. When all flushes together are cheap, frames
-leave almost at once; as they cost more, the pause grows, so that flushing keeps under about half a core, and
-its growth stops about `LONGEST`, where being late is worse than being busy.
+two flushes of the same client decides how late a frame may be. A handful of clients gets its frames almost at
+once; some hundreds wait for what nobody notices, which keeps the gateway cheap; for thousands the pause grows
+so that flushing stays about half a core, until being late is worse than being busy.
 """
 
 from __future__ import annotations
 
-SHORTEST, LONGEST = 0.001, 0.050
+from bisect import bisect_right
+from typing import Final
+
+_PAUSES: Final = (
+    # seconds of work per round, seconds of pause
+    (0.0, 0.001),
+    (0.0005, 0.001),
+    (0.001, 0.002),
+    (0.002, 0.006),
+    (0.005, 0.018),
+    (0.015, 0.030),
+    (0.030, 0.056),
+    (0.045, 0.076),
+    (0.060, 0.086),
+    (0.085, 0.100),
+)
+SHORTEST: Final = _PAUSES[0][1]
+LONGEST: Final = _PAUSES[-1][1]
 """Least and greatest pause between two flushes of one client, in seconds."""
-_GENTLE_SHARE, _GENTLE_UP_TO = 0.25, 0.015
-_USUAL_SHARE, _GREATEST_SHARE = 0.6, 0.85
+_COSTS: Final = tuple(cost for cost, _ in _PAUSES)
 _WEIGHT_OF_NEWEST = 0.3
 
 
@@ -21,13 +37,11 @@ def interval(round_cost: float) -> float:
     Args:
         round_cost: seconds of work that flushing every active client once takes.
     """
-    gentle = round_cost / _GENTLE_SHARE
-    if gentle <= _GENTLE_UP_TO:
-        return max(SHORTEST, gentle)
-    usual = max(_GENTLE_UP_TO, round_cost / _USUAL_SHARE)
-    if usual <= LONGEST:
-        return usual
-    return min(max(LONGEST, round_cost / _GREATEST_SHARE), 2 * LONGEST)
+    place = bisect_right(_COSTS, round_cost)
+    if place == len(_PAUSES):
+        return LONGEST
+    (cost, pause), (dearer, longer) = _PAUSES[place - 1], _PAUSES[place]
+    return pause + (longer - pause) * (round_cost - cost) / (dearer - cost)
 
 
 class Pace:

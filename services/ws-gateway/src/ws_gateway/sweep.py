@@ -17,6 +17,7 @@ from ws_gateway.pacing import Pace
 _SLICE = 0.001
 _EARLY = 0.0005  # timers have a resolution of a millisecond; half of it early beats a whole one late
 _SILENT_AFTER = 1.0
+_SPREAD, _SPREAD_ABOVE = 0.8, 0.010
 
 
 class Sweep:
@@ -97,7 +98,12 @@ class Sweep:
         while queue and queue[0][0] <= now + _EARLY and now - began < _SLICE:
             now = self._flush(heapq.heappop(queue)[2])
         if queue:
-            self._wake_at(queue[0][0])
+            self._wake_at(max(queue[0][0], min(now + self._gap(), queue[0][0] + self.pace.interval / 4)))
+
+    def _gap(self) -> float:
+        """Return the pause between two cohorts that spreads a round evenly; 0 while a round is short."""
+        interval = self.pace.interval
+        return _SPREAD * interval / max(1, len(self._active)) if interval > _SPREAD_ABOVE else 0.0
 
     def _flush(self, cohort: Cohort) -> float:
         """Flush one cohort, learn what it cost, and return the time."""
