@@ -8,7 +8,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ from baleen.ports import LOOPBACK, OWNERS, Ports, is_free, wanted_ports
 from baleen.state import known_secret, project_root, read_dotenv
 from baleen.terminal import Terminal
 from baleen_bus.connection import Bus, open_bus
-from baleen_bus.errors import BusError
+from baleen_bus.errors import AccessRefused, BusError
 from baleen_bus.streams import StreamSettings, stream_configs
 
 _FILES_WANTED = 4_096
@@ -64,7 +64,8 @@ async def _examine(root: Path, settings: Mapping[str, str], ports: Ports, termin
     findings = [*this_machine(root), upstream(settings)]
     for finding in findings:
         worst |= _show(finding, terminal)
-    async for finding in _running(root, ports, simulated=needs_simulator(settings)):
+    passwords = _team_passwords(root, settings)
+    async for finding in _running(ports, passwords, simulated=needs_simulator(settings)):
         worst |= _show(finding, terminal)
     return worst
 
@@ -104,7 +105,7 @@ def upstream(settings: Mapping[str, str]) -> Finding:
     return Finding(Verdict.OK, "a token or an upstream is set: data is LIVE")
 
 
-async def _running(root: Path, ports: Ports, *, simulated: bool) -> AsyncIterator[Finding]:
+async def _running(ports: Ports, passwords: Sequence[str], *, simulated: bool) -> AsyncIterator[Finding]:
     wanted = [field for field in OWNERS if simulated or field != "simulator"]
     if all(is_free(getattr(ports, field)) for field in wanted):
         yield Finding(Verdict.OK, f"ports {', '.join(map(str, astuple(ports)))} are free")
@@ -114,7 +115,7 @@ async def _running(root: Path, ports: Ports, *, simulated: bool) -> AsyncIterato
         for field in ("gateway", "ingest", "bridge", *(["simulator"] if simulated else [])):
             yield await _service(http, OWNERS[field][0], getattr(ports, field), OWNERS[field][1])
         yield await _clock(http, ports)
-    async for finding in _bus(root, ports):
+    async for finding in _bus(f"nats://{LOOPBACK}:{ports.nats}", passwords):
         yield finding
 
 
@@ -147,21 +148,31 @@ async def _clock(http: httpx.AsyncClient, ports: Ports) -> Finding:
     return _finding(off < _CLOCK_MAY_BE_OFF, f"clocks agree within {max(off, 1):.0f} s", cure)
 
 
-async def _bus(root: Path, ports: Ports) -> AsyncIterator[Finding]:
-    url = f"nats://{LOOPBACK}:{ports.nats}"
-    password = os.environ.get("TEAM_NATS_PASSWORD") or known_secret(root / ".baleen", "team")
-    try:
-        async with open_bus(
-            url=url, user="team", password=password, name="baleen-cli/doctor", connect_within=3
-        ) as bus:
-            info = await bus.request_json("$JS.API.INFO")
-            yield Finding(
-                Verdict.OK, f"NATS on port {ports.nats}, JetStream API level {info['api']['level']}"
-            )
-            yield await _streams(bus)
-    except BusError as error:
-        cure = "start it with `make up`; for a bus of another run, give its TEAM_NATS_PASSWORD"
-        yield Finding(Verdict.FAIL, f"NATS on port {ports.nats}: {error}", cure)
+async def _bus(url: str, passwords: Sequence[str]) -> AsyncIterator[Finding]:
+    """Look at the bus as the team user, with the first password it takes."""
+    cure = "start it with `make up`; for a bus of another run, give its TEAM_NATS_PASSWORD"
+    problem: BusError | None = None
+    for password in passwords:
+        try:
+            async with open_bus(
+                url=url, user="team", password=password, name="baleen-cli/doctor", connect_within=3
+            ) as bus:
+                level = (await bus.request_json("$JS.API.INFO"))["api"]["level"]
+                yield Finding(Verdict.OK, f"{url} answers, JetStream API level {level}")
+                yield await _streams(bus)
+                return
+        except AccessRefused as refused:
+            problem = refused
+        except BusError as error:
+            problem = error
+            break
+    yield Finding(Verdict.FAIL, f"{url}: {problem}", cure)
+
+
+def _team_passwords(root: Path, settings: Mapping[str, str]) -> list[str]:
+    """Return what the team user's password may be: that of `make up`, one that was set, that of compose."""
+    known = (known_secret(root / ".baleen", "team"), settings.get("TEAM_NATS_PASSWORD"), "local-team")
+    return [password for password in known if password]
 
 
 async def _streams(bus: Bus) -> Finding:

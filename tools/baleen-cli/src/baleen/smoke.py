@@ -21,14 +21,16 @@ from baleen.conversation import read_frame, subscribed
 from baleen.errors import CannotRun
 from baleen.hops import Hops, hops
 from baleen.launch import running
+from baleen.leaving import until_asked_to_leave
 from baleen.plan import PREFIXES, TOKEN_VARIABLES, Plan
 from baleen.ports import LOOPBACK, free_ports
 from baleen.state import project_root
 from baleen.terminal import Terminal
-from baleen.up import local_plan, until_signal
+from baleen.up import local_plan
 from baleen_bus.connection import Bus, open_bus
 from baleen_contracts.catalogue import by_name
 
+INTERRUPTED = 130
 WANTED = ("flow_alert", "congress_trade", "alert")
 _LINES_KEPT = 12
 
@@ -77,7 +79,7 @@ def smoke(within: float, terminal: Terminal) -> int:
             settings = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
             settings |= {"UW_SIMULATOR_CONGRESS_EVERY": "1", "UW_INGEST_CONGRESS_EVERY": "2"}
             plan = local_plan(settings, root=root, folder=Path(folder), ports=free_ports())
-            return asyncio.run(until_signal(_walk(plan, within, diary), terminal))
+            return asyncio.run(until_asked_to_leave(_walk(plan, within, diary), terminal, left=INTERRUPTED))
     except CannotRun as problem:
         diary.tell()
         terminal.problem(str(problem))

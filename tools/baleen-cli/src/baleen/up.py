@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from baleen.errors import CannotRun
 from baleen.greeting import greeting
 from baleen.launch import running
-from baleen.parent import until_parent_leaves
+from baleen.leaving import until_asked_to_leave
 from baleen.plan import Place, Plan, make_plan, needs_simulator
 from baleen.ports import LOOPBACK, SEED_PORTS, Ports, free_ports, is_free, require_free, wanted_ports
 from baleen.state import NATS_CONFIG, kept_secrets, local_webhook, project_root, read_dotenv, state_folder
@@ -46,7 +44,8 @@ def up(options: UpOptions, terminal: Terminal) -> int:
             require_free(ports, simulator=needs_simulator(settings))
             also = () if options.any_ports else tuple(port for port in SEED_PORTS if is_free(port))
             plan = local_plan(settings, root=root, folder=folder, ports=ports, also_listen=also)
-            return asyncio.run(until_signal(_stay_up(plan, also, terminal), terminal, options.leave_with))
+            staying = _stay_up(plan, also, terminal)
+            return asyncio.run(until_asked_to_leave(staying, terminal, leave_with=options.leave_with))
     except CannotRun as problem:
         terminal.problem(str(problem))
         return 1
@@ -65,55 +64,6 @@ def local_plan(
     )
     passwords = kept_secrets(folder, list(PASSWORD_VARIABLES))
     return make_plan(settings, ports=ports, place=place, passwords=passwords, also_listen=also_listen)
-
-
-async def until_signal(
-    work: Coroutine[Any, Any, int], terminal: Terminal, leave_with: int | None = None
-) -> int:
-    """Run *work* to its end, or until SIGINT, SIGTERM or the end of the process *leave_with* ends it early.
-
-    Returns:
-        What *work* returned; 0 when it was ended.
-    """
-    loop = asyncio.get_running_loop()
-    asked: asyncio.Future[str] = loop.create_future()
-
-    def leave(reason: str) -> None:
-        if not asked.done():
-            asked.set_result(reason)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, leave, signal.Signals(number).name)
-    working = asyncio.create_task(work, name="work")
-    watching = asyncio.create_task(_watch_parent(leave_with, leave), name="parent")
-    either: set[asyncio.Future[Any]] = {working, asked}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    watching.cancel()
-    if asked.done() and not working.done():
-        terminal.progress(f"leaving ({asked.result()})")
-        working.cancel()
-        await asyncio.wait({working})
-        return 0 if working.cancelled() else working.result()
-    return _first_problem(working)
-
-
-async def _watch_parent(pid: int | None, leave: Callable[[str], None]) -> None:
-    if pid is not None:
-        leave(await until_parent_leaves(pid))
-
-
-def _first_problem(working: asyncio.Task[int]) -> int:
-    """Return the result, or raise the one problem that a group of waiting tasks reported together."""
-    try:
-        return working.result()
-    except BaseExceptionGroup as group:
-        known = group.subgroup(CannotRun)
-        if known is None:
-            raise
-        error: BaseException = known
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
 
 
 async def _stay_up(plan: Plan, also_listen: tuple[int, ...], terminal: Terminal) -> int:

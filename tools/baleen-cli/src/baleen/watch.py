@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from baleen.board import Board
 from baleen.conversation import read_frame, subscribed, topics_of
 from baleen.errors import CannotRun
+from baleen.leaving import until_asked_to_leave
 from baleen.terminal import Terminal
-from baleen.up import until_signal
 
 _COME_BACK = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each attempt to come back; the last one is repeated."""
@@ -38,7 +38,7 @@ def watch(options: WatchOptions, terminal: Terminal) -> int:
     try:
         topics = topics_of(options.topics)
         work = _as_table if terminal.console.is_terminal else _as_lines
-        return asyncio.run(until_signal(work(options, topics, terminal), terminal))
+        return asyncio.run(until_asked_to_leave(work(options, topics, terminal), terminal))
     except CannotRun as problem:
         terminal.problem(str(problem))
         return 1
