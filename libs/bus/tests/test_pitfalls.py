@@ -1,8 +1,6 @@
 """The pitfalls of the NATS client that touch this library, each as a test that falls into it without our care."""
 
 import asyncio
-import os
-import signal as signals
 import time
 from typing import Any
 
@@ -78,12 +76,12 @@ async def test_pitfall_04_timeout_means_unknown_and_dedupe_makes_the_repeat_harm
     """A server too slow to ack gets the message again, stores it once, and the second ack is ignored."""
     async with Publisher(bus, source="test", ack_within=0.2) as publisher:
         await publisher.publish(signal(0))
-        os.kill(nats_server.pid, signals.SIGSTOP)
+        nats_server.freeze()
         try:
             publisher.offer(signal(1))
             await eventually(lambda: publisher.resent >= 2)
         finally:
-            os.kill(nats_server.pid, signals.SIGCONT)
+            nats_server.thaw()
         await eventually(lambda: publisher.stats.late_acks >= 2)
 
         assert publisher.backlog == 0
@@ -139,13 +137,13 @@ async def test_pitfall_07_a_half_open_link_is_noticed_and_nothing_is_lost(nats_s
         Follower(bus, "SIGNAL", ["signal.>"], Live(), lambda item: got.append(item.seq), pytest.fail),
         Publisher(bus, source="test") as publisher,
     ):
-        os.kill(nats_server.pid, signals.SIGSTOP)
+        nats_server.freeze()
         try:
             for n in range(50):
                 publisher.offer(signal(n))
             await eventually(lambda: bus.stats.disconnects == 1, within=5)
         finally:
-            os.kill(nats_server.pid, signals.SIGCONT)
+            nats_server.thaw()
 
         assert await publisher.drain(15) == 0
         await eventually(lambda: len(got) == 50)

@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import nats.errors
 import orjson
-from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from baleen_bus.errors import AccessRefused, ApiRefused, ServerTooOld, Unreachable
+from baleen_bus.errors import AccessRefused, ApiRefused, BusError, ServerTooOld, Unreachable
 from baleen_bus.wire import WireClient
 
 log = logging.getLogger("baleen_bus")
@@ -90,15 +89,25 @@ class Bus:
             ApiRefused: the answer holds an ``error``.
             Unreachable: no answer in time, or nobody listens there.
         """
+        if not self.connected:
+            raise Unreachable(f"{subject}: not connected")
+        failure: list[BusError] = []
         payload = b"" if body is None else orjson.dumps(body)
         asking = asyncio.ensure_future(self.nc.request(subject, payload, timeout=within))
-        forget = self.on_disconnected(asking.cancel)
-        try:
-            reply = await self._answer(asking)
-        except (nats.errors.Error, OSError) as error:
-            raise Unreachable(f"{subject}: no answer ({type(error).__name__})") from error
-        finally:
-            forget()
+
+        def fail(error: BusError) -> None:
+            failure.append(error)
+            asking.cancel()
+
+        with self.watching(subject, fail):
+            try:
+                reply = await asking
+            except asyncio.CancelledError:
+                if failure:
+                    raise failure[0] from None
+                raise
+            except (nats.errors.Error, OSError) as error:
+                raise Unreachable(f"{subject}: no answer ({type(error).__name__})") from error
         answer: dict[str, Any] = orjson.loads(reply.data)
         if "error" in answer:
             refusal = answer["error"]
@@ -116,17 +125,21 @@ class Bus:
         if self._on_closed is not None:
             self._on_closed()
 
-    async def _answer(self, asking: asyncio.Future[Msg]) -> Msg:
-        """Waits for an answer no longer than the connection that the question went out on lasts."""
-        if not self.connected:
-            asking.cancel()
+    @contextlib.contextmanager
+    def watching(self, subject: str, fail: Callable[[BusError], None]) -> Iterator[None]:
+        """While a question is out on ``subject``: fails it when no answer can come any more."""
+
+        def on_denied(words: str) -> None:
+            if f'"{subject.lower()}"' in words:
+                fail(AccessRefused(f"this user may not ask {subject}"))
+
+        forget_lost = self.on_disconnected(lambda: fail(Unreachable(f"{subject}: the connection was lost")))
+        forget_denied = self.on_denied(on_denied)
         try:
-            return await asking
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise nats.errors.ConnectionClosedError from None
+            yield
+        finally:
+            forget_lost()
+            forget_denied()
 
     async def _connect(self, url: str, user: str | None, password: str | None) -> None:
         connecting = asyncio.create_task(
@@ -162,8 +175,6 @@ class Bus:
                 info = await self.request_json("$JS.API.INFO")
                 break
             except (Unreachable, ApiRefused) as error:
-                if self.stats.denials:
-                    raise AccessRefused("this user may not ask $JS.API.INFO") from error
                 if asyncio.get_running_loop().time() > deadline:
                     raise Unreachable(
                         "the NATS server answers, but JetStream does not; is it enabled?"

@@ -103,28 +103,26 @@ async def direct_get(
         if item is not None:
             on_item(item)
 
-    def on_lost() -> None:
+    def fail(error: BusError) -> None:
         if not ended.done():
-            ended.set_exception(Unreachable(f"{subject}: the connection was lost"))
+            ended.set_exception(error)
 
     if not bus.connected:
         raise Unreachable(f"{subject}: not connected")
     inbox = bus.nc.new_inbox()
-    forget = bus.on_disconnected(on_lost)
     try:
         subscription = await bus.nc.listen(inbox, on_message)
         try:
-            await bus.nc.publish(subject, orjson.dumps(request), reply=inbox)
-            async with asyncio.timeout(WITHIN):  # wait_for may lose a cancellation before Python 3.12
-                end = await ended
+            with bus.watching(subject, fail):
+                await bus.nc.publish(subject, orjson.dumps(request), reply=inbox)
+                async with asyncio.timeout(WITHIN):  # wait_for may lose a cancellation before Python 3.12
+                    end = await ended
         finally:
             await bus.nc.unlisten(subscription)
     except TimeoutError as error:
         raise Unreachable(f"{subject}: no answer within {WITHIN} s") from error
     except (nats.errors.Error, OSError) as error:
         raise Unreachable(f"{subject}: {type(error).__name__}") from error
-    finally:
-        forget()
     if end.status == NO_RESPONDERS:
         raise Unreachable(f"{subject}: nobody answers; is there such a stream?")
     if end.status not in ("204", NOT_FOUND, TOO_MANY):

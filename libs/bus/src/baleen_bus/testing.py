@@ -85,6 +85,15 @@ class NatsServer:
         """Lets it leave in order (SIGTERM); the store stays."""
         self._end(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """Stops it where it stands (SIGSTOP), sockets open, as a half-open link or a paused machine looks."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitpid(self.pid, os.WUNTRACED)  # returns when every thread stands still
+
+    def thaw(self) -> None:
+        """Lets it go on (SIGCONT)."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def restart(self) -> None:
         """Starts again with the same port and store, killing it first if it still runs."""
         self.kill()
