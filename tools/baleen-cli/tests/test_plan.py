@@ -4,8 +4,8 @@ import pytest
 
 from baleen.errors import CannotRun
 from baleen.greeting import greeting
-from baleen.plan import Place, Plan, make_plan, needs_simulator
-from baleen.ports import Ports, wanted_ports
+from baleen.plan import Place, Plan, Ports, make_plan, needs_simulator
+from baleen.ports import wanted_ports
 from baleen_bus.permissions import PASSWORD_VARIABLES
 from baleen_contracts.catalogue import by_name
 

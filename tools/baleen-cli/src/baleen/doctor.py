@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 
 from baleen.errors import CannotRun
-from baleen.plan import needs_simulator
-from baleen.ports import LOOPBACK, OWNERS, Ports, is_free, wanted_ports
+from baleen.plan import LOOPBACK, Ports, needs_simulator
+from baleen.ports import OWNERS, is_free, wanted_ports
 from baleen.state import known_secret, project_root, read_dotenv
 from baleen.terminal import Terminal
 from baleen_bus.connection import Bus, open_bus

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from baleen.ports import LOOPBACK, Ports
 from baleen_bus.permissions import PASSWORD_VARIABLES
 
+LOOPBACK = "127.0.0.1"
 TOKEN_VARIABLES = ("UW_INGEST_TOKEN", "UW_API_TOKEN", "UW_KEY", "UNUSUAL_WHALES_API_KEY")
 SIMULATED_TOKEN = "simulated-token"  # noqa: S105 - the simulator's public one
 SIMULATED_SOURCE = "uw-simulator"
@@ -28,6 +28,18 @@ _SIMULATED_PACE = {"UW_INGEST_CONGRESS_EVERY": "5", "UW_INGEST_MOVERS_EVERY": "5
 """Faster than a plan's budget would like: a simulator costs nothing, and a moving page shows it works."""
 _SHARED = ("BALEEN_LOG_LEVEL", "BALEEN_LOG_FORMAT")
 _OURS = (*PREFIXES.values(), "BALEEN_", "BOOTSTRAP_", "TEAM_", "UW_", "UNUSUAL_WHALES_")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One TCP port per listener, all on the loopback address."""
+
+    nats: int = 4222
+    monitor: int = 8222
+    gateway: int = 8000
+    ingest: int = 8001
+    bridge: int = 8002
+    simulator: int = 8010
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import httpx
 
 from baleen.errors import CannotRun, PortIsBusy
+from baleen.plan import LOOPBACK, Ports
 
-LOOPBACK = "127.0.0.1"
 SEED_PORTS = (5000, 8765)
 """Where clients with a fixed port expect the gateway."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """One TCP port per listener, all on the loopback address."""
-
-    nats: int = 4222
-    monitor: int = 8222
-    gateway: int = 8000
-    ingest: int = 8001
-    bridge: int = 8002
-    simulator: int = 8010
 
 
 OWNERS: Mapping[str, tuple[str, str]] = {

@@ -22,8 +22,8 @@ from baleen.errors import CannotRun
 from baleen.hops import Hops, hops
 from baleen.launch import running
 from baleen.leaving import until_asked_to_leave
-from baleen.plan import PREFIXES, TOKEN_VARIABLES, Plan
-from baleen.ports import LOOPBACK, free_ports
+from baleen.plan import LOOPBACK, PREFIXES, TOKEN_VARIABLES, Plan
+from baleen.ports import free_ports
 from baleen.state import project_root
 from baleen.terminal import Terminal
 from baleen.up import local_plan

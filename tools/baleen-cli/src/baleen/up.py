@@ -12,8 +12,8 @@ from baleen.errors import CannotRun
 from baleen.greeting import greeting
 from baleen.launch import running
 from baleen.leaving import until_asked_to_leave
-from baleen.plan import Place, Plan, make_plan, needs_simulator
-from baleen.ports import LOOPBACK, SEED_PORTS, Ports, free_ports, is_free, require_free, wanted_ports
+from baleen.plan import LOOPBACK, Place, Plan, Ports, make_plan, needs_simulator
+from baleen.ports import SEED_PORTS, free_ports, is_free, require_free, wanted_ports
 from baleen.state import NATS_CONFIG, kept_secrets, local_webhook, project_root, read_dotenv, state_folder
 from baleen.terminal import Terminal
 from baleen_bus.permissions import PASSWORD_VARIABLES
