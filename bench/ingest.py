@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from baleen_bus.connection import Bus, open_bus
 from baleen_bus.testing import NatsServer
 from uw_simulator.testing import TOKEN, Simulator
 
-BURST = 20_000  # trades; two of them fit into the buffer easily
+BURST = 4_000  # trades; at most two of them are on their way, so that no buffer grows
+WARM_UP = 5_000
 GOAL = 25_000  # trades per CPU second
 SETTLE_WITHIN = 120.0
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -119,28 +120,33 @@ async def measure(count: int) -> dict[str, Any]:
                 up = (await http.get("/readyz")).status_code == 200
                 return up and bool((await counters())["ready"])
 
+            async def stored() -> int:
+                return (await stream_counts(bus))[0]  # asks the server: asking uw-ingest would cost it time
+
+            async def at_rest() -> bool:
+                await asyncio.sleep(0.5)
+                return bool((await counters())["backlog"] == 0)
+
             await until(ready, "uw-ingest is not ready")
-            await simulator.control.burst(count=2_000)  # caches, and the compiler of regular expressions
-            await until(lambda: _at_rest(counters), "the warm-up did not end")
-            before, (_, others_before) = await counters(), await stream_counts(bus)
-            stored_before = (await stream_counts(bus))[0]
+            await simulator.control.burst(count=WARM_UP)  # fills the caches
+            await until(at_rest, "the warm-up did not end")
+            before, (stored_before, others_before) = await counters(), await stream_counts(bus)
             pids = {"uw-ingest": pid, "nats-server": nats.pid, "simulator": simulator.pid or 0}
-            cpu, wall = {name: cpu_seconds(p) for name, p in pids.items()}, time.monotonic()
-            for start in range(0, count, BURST):
-                await simulator.control.burst(count=min(BURST, count - start), rate=1_000_000)
-                sent = min(start + BURST, count)
-                await until(lambda sent=sent: _arrived(counters, before, sent - BURST), "too slow")
-            await until(lambda: _arrived(counters, before, count), "the trades did not arrive")
-            await until(lambda: _at_rest(counters), "the outbox did not empty")
-            wall = time.monotonic() - wall
+            cpu, start = {name: cpu_seconds(p) for name, p in pids.items()}, time.monotonic()
+            for sent in range(0, count, BURST):
+                await until(lambda least=stored_before + sent - BURST: _at_least(stored, least), "too slow")
+                await simulator.control.burst(count=min(BURST, count - sent), rate=1_000_000)
+            await until(lambda: _at_least(stored, stored_before + count), "the trades did not arrive")
+            wall = time.monotonic() - start
             cpu = {name: cpu_seconds(p) - cpu[name] for name, p in pids.items()}
-            after, (stored, others) = await counters(), await stream_counts(bus)
+            await until(at_rest, "the outbox did not empty")
+            after, (stored_after, others) = await counters(), await stream_counts(bus)
     acked = after["published"] - before["published"] - (others - others_before)
     return {
         "sent": count,
         "validated": after["accepted"] - before["accepted"],
         "acked": acked,
-        "stored": stored - stored_before,
+        "stored": stored_after - stored_before,
         "overflowed": after["overflowed"],
         "refused": after["refused"],
         "wall": wall,
@@ -148,13 +154,8 @@ async def measure(count: int) -> dict[str, Any]:
     }
 
 
-async def _at_rest(counters: Any) -> bool:
-    return bool((await counters())["backlog"] == 0)
-
-
-async def _arrived(counters: Any, before: dict[str, Any], wanted: int) -> bool:
-    now = await counters()
-    return bool(now["published"] - before["published"] >= wanted)
+async def _at_least(read: Callable[[], Awaitable[int]], wanted: int) -> bool:
+    return await read() >= wanted
 
 
 def report(figures: dict[str, Any]) -> bool:

@@ -17,14 +17,14 @@ def test_a_hole_is_announced_once_when_it_closes():
     """The announcement spans from the last sure moment to the first sure one."""
     holes = Holes()
     holes.open("flow_alert", at(1), GapReason.RECONNECTED)
-    assert holes
+    assert holes.by_feed
 
     gap = holes.close("flow_alert", at(5))
 
     assert gap is not None
     assert (gap.feed, gap.started_at, gap.ended_at, gap.reason) == ("flow_alert", at(1), at(5), "reconnected")
     assert holes.close("flow_alert", at(6)) is None
-    assert not holes
+    assert not holes.by_feed
 
 
 def test_an_overflow_counts_what_was_lost():

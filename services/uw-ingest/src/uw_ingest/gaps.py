@@ -20,21 +20,17 @@ class _Hole:
 
 @dataclass(slots=True)
 class Holes:
-    """The holes that are open now, by feed. An empty one is false, which the hot path relies on."""
+    """The holes that are open now."""
 
-    _open: dict[str, _Hole] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        """Whether any feed has a hole."""
-        return bool(self._open)
+    by_feed: dict[str, _Hole] = field(default_factory=dict)
 
     def open(
         self, feed: str, started_at: datetime, reason: GapReason, *, lost: int | None = None, detail: str = ""
     ) -> None:
         """Open a hole, or let an open one grow: it keeps its first reason and its earliest start."""
-        hole = self._open.get(feed)
+        hole = self.by_feed.get(feed)
         if hole is None:
-            self._open[feed] = _Hole(started_at, reason, lost, detail or None)
+            self.by_feed[feed] = _Hole(started_at, reason, lost, detail or None)
             return
         hole.started_at = min(hole.started_at, started_at)
         if lost is not None:
@@ -42,7 +38,7 @@ class Holes:
 
     def close(self, feed: str, at: datetime) -> FeedGap | None:
         """Close a feed's hole and return its announcement, or ``None`` if it has none."""
-        hole = self._open.pop(feed, None)
+        hole = self.by_feed.pop(feed, None)
         if hole is None:
             return None
         return FeedGap(

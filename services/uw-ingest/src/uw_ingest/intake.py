@@ -25,6 +25,7 @@ from uw_ingest.decode import Answer, Complaint, Data, decode, sniff_channel
 from uw_ingest.errors import Refused
 from uw_ingest.gaps import Holes
 from uw_ingest.normalize import from_socket
+from uw_ingest.normalize.option_frame import OPENING, option_frame
 from uw_ingest.refusals import Refusal
 from uw_ingest.tally import Tally
 
@@ -127,30 +128,37 @@ class Intake:
         for _ in range(min(SLICE, len(queue))):
             received_at, body = queue.popleft()
             self._size -= len(body)
-            said = decode(body)
-            if isinstance(said, Data):
-                self._data(said, received_at, heard)
-                if self._held:
-                    break
+            print_ = option_frame(body, received_at) if body.startswith(OPENING) else None
+            if print_ is not None:
+                channel, trade = print_
+                heard[channel] = heard.get(channel, 0) + 1
+                self._accept("option_trade", trade, received_at)
             else:
-                self._rare(said)
+                self._ordinary(body, received_at, heard)
+            if self._held:
+                break
         if heard:
             self.hearers.on_heard(heard)
 
-    def _data(self, data: Data, received_at: datetime, heard: dict[str, int]) -> None:
-        channel, payload = data
+    def _ordinary(self, body: bytes, received_at: datetime, heard: dict[str, int]) -> None:
+        said = decode(body)
+        if not isinstance(said, Data):
+            self._rare(said)
+            return
+        channel, payload = said
         try:
             message = from_socket(channel, payload, received_at, joined=channel in self._joined)
         except Refused as refused:
             self._tally.refused[refused.reason] += 1
             return
-        feed = message.entity
-        if feed == "raw":
-            feed = feed_of(channel)
         heard[channel] = heard.get(channel, 0) + 1
+        feed = message.entity
+        self._accept(feed_of(channel) if feed == "raw" else feed, message, received_at)
+
+    def _accept(self, feed: str, message: Message, received_at: datetime) -> None:
         self._tally.accepted[feed] += 1
         self._tally.last_message_at[feed] = received_at
-        if self._holes:
+        if self._holes.by_feed:
             self._close_hole(feed, received_at)
         self.say(message)
 
