@@ -33,7 +33,14 @@ def test_a_period_is_due_once():
     """The first call is due, then one call in each period, on the phase."""
     timer = Every(10, phase=3)
 
-    assert [timer.due(now) for now in (100, 102.9, 103, 112.9, 113.1)] == [True, False, True, False, True]
+    assert [timer.due(now) for now in (95, 102.9, 103, 112.9, 113.1)] == [True, False, True, False, True]
+
+
+def test_a_late_start_does_not_make_two_in_a_row():
+    """Half a period at least lies between two, so that records told by the second differ."""
+    timer = Every(10, phase=3)
+
+    assert [timer.due(now) for now in (102.9, 103, 107.8, 107.9, 113)] == [True, False, False, True, True]
 
 
 @given(st.text(), st.floats(0.1, 100))

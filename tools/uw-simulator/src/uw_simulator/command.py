@@ -18,19 +18,29 @@ from uw_simulator.bench import measure
 from uw_simulator.service import run
 from uw_simulator.settings import Settings
 
-_HELP = """Pretend to be the Unusual Whales upstream: same socket, same REST, same limits, faults on request.
+_HELP = """Pretend to be the Unusual Whales upstream.
 
-[bold]Listen[/bold]    ws://127.0.0.1:8010/socket?token=simulated-token, then send
-          {"channel":"option_trades","msg_type":"join"}
+Same socket, same REST, same limits, faults on request.
 
-[bold]Ask[/bold]       curl -H 'Authorization: Bearer simulated-token' 127.0.0.1:8010/api/market/movers
+[bold]Listen[/bold]
+  connect to ws://127.0.0.1:8010/socket?token=simulated-token
+  and send {"channel":"option_trades","msg_type":"join"} as text
 
-[bold]Misbehave[/bold] curl -X POST 127.0.0.1:8010/_sim/drop -H 'content-type: application/json' -d '{}'
-          drop, mute, half-open, refuse, close-after-accept, swallow-joins, lag, duplicate, garbage,
-          rest, exhaust, limits, say, burst, pause, reset; GET /_sim/state tells what happened and
-          which limits a client exceeded. Loopback only.
+[bold]Ask[/bold]
+  curl -H 'Authorization: Bearer simulated-token' \\
+    -A me 127.0.0.1:8010/api/market/movers
 
-Every option is also a variable, UW_SIMULATOR_… ; tokens and passwords are variables only.
+[bold]Misbehave[/bold] (from this machine only)
+  curl --json '{"code":1000}' 127.0.0.1:8010/_sim/drop
+  drop, mute, half-open, refuse, close-after-accept, swallow-joins,
+  lag, duplicate, garbage, rest, exhaust, limits, say, burst, pause, reset
+
+[bold]See[/bold]
+  curl 127.0.0.1:8010/_sim/state
+  who is connected, what was sent, which limits a client exceeded
+
+Each option is a variable too: --rate is UW_SIMULATOR_RATE.
+Tokens and passwords are variables only.
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help=False)

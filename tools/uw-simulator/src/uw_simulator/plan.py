@@ -33,18 +33,19 @@ class Pacer:
 
 @dataclass(slots=True)
 class Every:
-    """Something that happens once a period, at a phase of its own."""
+    """Something that happens once a period, at a phase of its own; at once when first asked for."""
 
     period: float
     phase: float = 0.0
     _seen: int | None = None
+    _last: float = -math.inf
 
     def due(self, now: float) -> bool:
-        """Tell whether a new period has begun since the last call. The first call is always due."""
+        """Tell whether a new period has begun; at least half a period lies between two that are due."""
         turn = math.floor((now - self.phase) / self.period)
-        if turn == self._seen:
+        if turn == self._seen or 0 <= now - self._last < self.period / 2:
             return False
-        self._seen = turn
+        self._seen, self._last = turn, now
         return True
 
 

@@ -44,7 +44,7 @@ _BESIDE_THE_MARKET = (
     "option_trades", "periscope",
 )  # fmt: skip
 """Captured files that do not contradict a synthetic market's levels when both are told."""
-_MIXED_SLOWER = 4
+_MIXED_SLOWER = 2
 
 
 async def run(

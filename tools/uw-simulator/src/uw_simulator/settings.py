@@ -41,7 +41,7 @@ class Settings(ServiceSettings):
     speed: float = Field(1.0, gt=0, le=1_000, description="How many seconds of the market pass in one.")
     whole_day: bool = Field(False, description="Let the option tape follow a day's shape from open to close.")
     sample_every: float = Field(
-        0.5, gt=0, description="Seconds between two frames of one captured file; four times that in the mix."
+        1.0, gt=0, description="Seconds between two frames of one captured file; twice that in the mix."
     )
     recording: Path | None = Field(
         None, description="JSON lines of {at, frame}, perhaps .gz, for source recorded."
