@@ -16,7 +16,7 @@ from baleen_contracts.fields import Price, Utc
 from baleen_contracts.option_symbol import OptionSymbol
 from baleen_contracts.option_trade import OptionTrade, SentimentText, SideText
 from uw_ingest.decode import MAX_CHANNEL_CHARS, MAX_FRAME_BYTES
-from uw_ingest.normalize.option_trade import root_of, sentiment_of, side_of
+from uw_ingest.normalize.option_trade import root_of, side_and_sentiment
 from uw_ingest.normalize.row import codes
 
 OPENING = b'["option_trades'
@@ -75,15 +75,13 @@ def option_frame(body: bytes, received_at: datetime) -> tuple[str, OptionFrame] 
     if trade.canceled or (channel != "option_trades" and not channel.startswith("option_trades:")):
         return None
     fields = trade.__dict__  # the message is frozen from here on; nobody has seen it yet
-    tags = trade.tags
-    side = side_of(tags)
     fields["received_at"] = received_at
-    fields["symbol"] = root_of(trade.symbol, option)
+    if trade.symbol != option.underlying:
+        fields["symbol"] = root_of(trade.symbol, option)
     fields["expiry"] = option.expiry
     fields["option_type"] = option.option_type
     fields["strike"] = option.strike
-    fields["side"] = side
-    fields["sentiment"] = sentiment_of(tags, side, option.option_type)
+    fields["side"], fields["sentiment"] = side_and_sentiment(trade.tags, option.option_type)
     fields["trade_codes"] = codes(fields.pop("trade_code") or None)
     if fields["underlying_price"] == "":
         fields["underlying_price"] = None

@@ -1,6 +1,7 @@
 """Option prints, from the socket and from REST. Pure."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from baleen_contracts.option_symbol import OptionSymbol
@@ -9,9 +10,7 @@ from uw_ingest.errors import Refused
 from uw_ingest.normalize.row import Row, codes, occ, unblank
 from uw_ingest.refusals import Refusal
 
-_ASK, _BID, _MID = "ask", "bid", "mid"
-_BULLISH = {("ask", "call"), ("bid", "put")}
-
+_SIDES = {"ask_side": "ask", "bid_side": "bid", "mid_side": "mid"}
 _validate = OptionTrade.__pydantic_validator__.validate_python  # model_validate, less one call
 
 
@@ -19,8 +18,7 @@ def option_trade(row: Row, received_at: datetime, _ticker: str | None = None) ->
     """Turn one print into a contract message.
 
     Expiry, type and strike come from the OCC symbol, side and sentiment from the tags: the row has no field
-    for either. The busiest code of the service: fields that upstream calls as we do stay in place, and the
-    contract ignores what it does not know.
+    for either. Fields that upstream calls as we do stay in place; the contract ignores what it does not know.
     """
     if row.get("canceled") is True:
         raise Refused(Refusal.CANCELED)
@@ -28,8 +26,10 @@ def option_trade(row: Row, received_at: datetime, _ticker: str | None = None) ->
     get = fields.get
     text = get("option_symbol") or get("option_chain_id")
     option = occ(text)
-    tags = fields["tags"] = get("tags") or ()
-    side = side_of(tags)
+    listed = get("tags") or []
+    if type(listed) is not list:
+        raise Refused(Refusal.WRONG_TYPE)
+    tags = fields["tags"] = tuple(listed)
     fields["occurred_at"] = get("executed_at")
     fields["received_at"] = received_at
     fields["symbol"] = root_of(get("underlying_symbol"), option)
@@ -37,8 +37,7 @@ def option_trade(row: Row, received_at: datetime, _ticker: str | None = None) ->
     fields["expiry"] = option.expiry
     fields["option_type"] = option.option_type
     fields["strike"] = option.strike
-    fields["side"] = side
-    fields["sentiment"] = sentiment_of(tags, side, option.option_type)
+    fields["side"], fields["sentiment"] = side_and_sentiment(tags, option.option_type)
     fields["theoretical_price"] = get("theo")
     fields["ask_volume"] = get("ask_vol")
     fields["bid_volume"] = get("bid_vol")
@@ -53,24 +52,20 @@ def option_trade(row: Row, received_at: datetime, _ticker: str | None = None) ->
     return trade
 
 
-def side_of(tags: Any) -> str:
-    """Where the print stood against the quote; late, out-of-sequence and cross prints stood nowhere."""
-    if "ask_side" in tags:
-        return _ASK
-    if "bid_side" in tags:
-        return _BID
-    return _MID if "mid_side" in tags else "none"
+@lru_cache(maxsize=4_096)
+def side_and_sentiment(tags: tuple[str, ...], option_type: str) -> tuple[str, str]:
+    """Return where the print stood against the quote and what that suggests.
 
-
-def sentiment_of(tags: Any, side: str, option_type: str) -> str:
-    """Upstream's tag where there is one, else what the side suggests."""
+    Late, out-of-sequence and cross prints stood nowhere. Upstream's own sentiment tag wins over the side's.
+    """
+    side = next((side for tag, side in _SIDES.items() if tag in tags), "none")
     if "bullish" in tags:
-        return "bullish"
+        return side, "bullish"
     if "bearish" in tags:
-        return "bearish"
-    if "neutral" in tags or side not in (_ASK, _BID):
-        return "neutral"
-    return "bullish" if (side, option_type) in _BULLISH else "bearish"
+        return side, "bearish"
+    if "neutral" in tags or side not in ("ask", "bid"):
+        return side, "neutral"
+    return side, "bullish" if (side == "ask") == (option_type == "call") else "bearish"
 
 
 def root_of(underlying: Any, option: OptionSymbol) -> Any:
