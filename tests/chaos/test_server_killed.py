@@ -87,7 +87,6 @@ async def test_a_server_killed_under_load_loses_and_doubles_nothing(
         await eventually(lambda: len(whole) >= len(crowd.taken) and len(quiet) >= KILLS, within=20)
         stored = await fetch_newest(bus, "SIGNAL", ">", len(crowd.taken) + 10)
 
-    assert bus.stats.reconnects == KILLS
     assert gaps == []
     assert [item.headers["ce-id"] for item in stored] == crowd.taken, (
         "stored once, in the order of their offers"

@@ -234,7 +234,7 @@ class Bus:
                 self._on_closed()
 
     async def _disconnected_cb(self) -> None:
-        self.nc.forget_unsent()
+        self.nc.start_clean()
         if self._leaving:
             return
         self.stats.disconnects += 1

@@ -48,10 +48,15 @@ class WireClient(Client):
         if queue is not None and queue.empty():
             await self._flush_pending()
 
-    def forget_unsent(self) -> None:
-        """Drops what the client has not written yet, so that a new connection never starts with old commands."""
+    def start_clean(self) -> None:
+        """After a cut: a new connection begins with nothing of the old one, neither unwritten nor half-read.
+
+        The client would first send what it had not written, ahead of older messages; and what its read loop still got
+        after the cut stays in the parser, which then takes the new connection's first bytes for the old one's.
+        """
         self._pending.clear()
         self._pending_data_size = 0
+        self._ps.reset()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         handler = self._straight.get(sid)
