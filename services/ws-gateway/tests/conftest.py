@@ -116,10 +116,10 @@ async def serving(**chosen: Any) -> AsyncIterator[Serving]:
     try:
         yield Serving(gateway, await port, registry)
     finally:
-        await gateway.hub.leave(1.0)
+        await gateway.leave(1.0)
         stop.set()
         await server
-        gateway.hub.close()
+        gateway.close()
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ async def test_the_slow_client_hears_why_when_it_reads_again(serve_with: Any):
         slow = await running.connect(ping_interval=None, max_queue=None)
         await running.subscribed(slow, "signal.v1.>")
         slow.transport.pause_reading()
-        (wire,) = running.gateway.hub._wires
+        (wire,) = running.gateway.hub.wires
         while not wire.closing:
             running.say("signal.v1.SPY", filling=FILLING)
             await asyncio.sleep(0)
@@ -75,7 +75,7 @@ async def test_a_client_that_catches_up_misses_nothing(serve_with: Any):
     async with serve_with(client_buffer_bytes=8_000_000) as running, running.connect() as client:
         await running.subscribed(client, "signal.v1.>")
         client.transport.pause_reading()
-        (wire,) = running.gateway.hub._wires
+        (wire,) = running.gateway.hub.wires
         count = 0
         while not wire.lagging:
             running.say("signal.v1.SPY", filling=FILLING)

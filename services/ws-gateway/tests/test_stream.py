@@ -184,15 +184,15 @@ async def test_an_idle_client_hears_a_heartbeat_and_a_mute_one_is_ended(live: An
     """In every round each client is told that we live; one that answers no ping is closed."""
     client = await live.connect(ping_interval=None)
     await live.hear(client)
-    (wire,) = live.gateway.hub._wires
+    (wire,) = live.gateway.hub.wires
     for _ in range(20):
-        live.gateway.hub._tick()
+        live.gateway.rounds.visit()
     assert (await live.hear_any(client))["op"] == "heartbeat"
     await live.until(lambda: wire.silent_rounds == 0)
 
     client.transport.pause_reading()
     for _ in range(60):
-        live.gateway.hub._tick()
+        live.gateway.rounds.visit()
     client.transport.resume_reading()
     await asyncio.wait_for(client.wait_closed(), 5)
     assert client.close_code == 4002
@@ -203,7 +203,7 @@ async def test_leaving_tells_every_client_when_to_return(live: Any):
     native, seed = await live.connect(), await live.connect("/api/v1/ws/signals")
     await live.subscribed(native, "signal.v1.>")
     live.say("signal.v1.LAST")
-    await live.gateway.hub.leave(3.0)
+    await live.gateway.leave(3.0)
 
     assert (await live.hear(native))["topic"] == "signal.v1.LAST"
     drain = await live.hear(native)

@@ -23,7 +23,7 @@ from ws_gateway.dialects.native import (
 from ws_gateway.errors import Farewell, Refusal
 from ws_gateway.event import Event
 from ws_gateway.frames import text_frame
-from ws_gateway.transport import Wire
+from ws_gateway.wire import Wire
 
 if TYPE_CHECKING:
     from ws_gateway.gateway import Gateway

@@ -16,9 +16,11 @@ from ws_gateway.event import Event
 from ws_gateway.hub import Hub, Session
 from ws_gateway.memory import Memory
 from ws_gateway.origins import allowed
+from ws_gateway.rounds import Rounds
 from ws_gateway.settings import Settings
 from ws_gateway.topics import overlap
-from ws_gateway.transport import Wire, take_over
+from ws_gateway.transport import take_over
+from ws_gateway.wire import Wire
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +35,7 @@ class Gateway:
         """Make a gateway in the running event loop; it is fed by `ws_gateway.listen`."""
         self.settings = settings
         self.hub = Hub(client_limit=settings.client_buffer_bytes)
+        self.rounds = Rounds(self.hub)
         self.memory = Memory(settings.newest_kept)
         self.leaving = False
         self.health = Health("ws-gateway", needs=("bus", "streams"))
@@ -51,6 +54,17 @@ class Gateway:
             self._simulated_until = time.monotonic() + _SIMULATED_FOR
         self.memory.keep(event)
         self.hub.publish(event)
+
+    async def leave(self, within: float) -> None:
+        """Admit nobody more, tell every client when to come back, close all within *within* seconds."""
+        self.leaving = True
+        self.health.drain()
+        await self.rounds.say_goodbye(within)
+
+    def close(self) -> None:
+        """Stop every timer."""
+        self.rounds.close()
+        self.hub.sweep.close()
 
     def note_position(self, event: Event) -> None:
         """Note how far a stream has been heard."""

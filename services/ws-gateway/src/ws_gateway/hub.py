@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -19,17 +18,14 @@ import structlog
 from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Dropped, Farewell, Refusal
 from ws_gateway.event import Event
-from ws_gateway.frames import PING, close_frame, text_frame
+from ws_gateway.frames import close_frame, text_frame
 from ws_gateway.lanes import Lanes
+from ws_gateway.stats import ConnectionStats, HubStats
 from ws_gateway.sweep import Sweep
 from ws_gateway.topics import overlap
-from ws_gateway.transport import Wire
+from ws_gateway.wire import Wire
 
 log = structlog.get_logger(__name__)
-
-ROUND_SECONDS = 20
-"""Every client is pinged once in this time, in turns; proxies want a sign of life every 25 s."""
-_SILENT_ROUNDS_ALLOWED = 2
 
 
 class Session(Protocol):
@@ -62,27 +58,6 @@ class Session(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ConnectionStats:
-    """One connection, for statistics."""
-
-    label: str
-    connected_at: datetime
-    message_count: int
-
-
-@dataclass(frozen=True)
-class HubStats:
-    """What the hub has done since it exists."""
-
-    by_label: dict[str, int]
-    connects: int
-    disconnects: int
-    messages: int
-    uptime: float
-    connections: tuple[ConnectionStats, ...] = field(repr=False)
-
-
 class Hub:
     """All clients and all lanes."""
 
@@ -93,25 +68,20 @@ class Hub:
             client_limit: bytes that may wait for one client before it is closed.
             clock: seconds that never run backwards.
         """
-        self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._born = clock()
-        self._wires: set[Wire] = set()
-        self._buckets: list[set[Wire]] = [set() for _ in range(ROUND_SECONDS)]
-        self._turn = 0
-        self._ticking: asyncio.TimerHandle | None = None
+        self.wires: set[Wire] = set()
         self.client_limit = client_limit
         self.lanes = Lanes()
-        self.sweep = Sweep(self._loop, clock)
+        self.sweep = Sweep(asyncio.get_running_loop(), clock)
         self.by_label: Counter[str] = Counter()
         self.connects = self.disconnects = self.encoded = 0
         self.refusals: Counter[Refusal] = Counter()
         self.farewells: Counter[tuple[int, Farewell]] = Counter()
         self.dropped: Counter[Dropped] = Counter()
-        self._tick_later()
 
     def __len__(self) -> int:
-        return len(self._wires)
+        return len(self.wires)
 
     # A message comes in.
 
@@ -136,12 +106,19 @@ class Hub:
         try:
             text = dialect.encode(event)
         except (ValueError, KeyError, TypeError) as error:
-            self.dropped[Dropped.UNSAYABLE] += 1
-            log.warning("message cannot be said", dialect=name, subject=event.subject, reason=repr(error))
+            self._unsayable(dialect, event, error)
             text = None
         self.encoded += 1
         frame = frames[name] = None if text is None else text_frame(text)
         return frame
+
+    def _unsayable(self, dialect: Dialect, event: Event, error: Exception) -> None:
+        """Count a message that a dialect cannot say; a flood of them makes ever fewer log lines."""
+        self.dropped[Dropped.UNSAYABLE] += 1
+        count = self.dropped[Dropped.UNSAYABLE]
+        if count & (count - 1) == 0:
+            said = {"dialect": dialect.name, "subject": event.subject, "reason": repr(error)}
+            log.warning("message cannot be said", count=count, **said)
 
     def announce(self, dialect: Dialect, topic: str, frame_for: Callable[[str], bytes]) -> None:
         """Give one frame to every lane of *dialect* whose topics overlap *topic*, in order with messages.
@@ -167,9 +144,8 @@ class Hub:
         """Take in an accepted client: say *first*, then every later message of *topics*."""
         session: Session = wire.session
         wire.connected_at = time.time()
-        wire.bucket = self.connects % ROUND_SECONDS
-        self._wires.add(wire)
-        self._buckets[wire.bucket].add(wire)
+        wire.number = self.connects
+        self.wires.add(wire)
         self.connects += 1
         self.by_label[session.label] += 1
         if first:
@@ -229,9 +205,8 @@ class Hub:
     def lost(self, wire: Wire) -> None:
         """Forget a client whose connection ended."""
         self._take_off(wire)
-        if wire in self._wires:
-            self._wires.discard(wire)
-            self._buckets[wire.bucket].discard(wire)
+        if wire in self.wires:
+            self.wires.discard(wire)
             self.disconnects += 1
             session: Session = wire.session
             self.by_label[session.label] -= 1
@@ -246,49 +221,6 @@ class Hub:
             self.sweep.forget(empty)
         return owed
 
-    # Once a second.
-
-    def _tick_later(self) -> None:
-        self._ticking = self._loop.call_later(1.0, self._tick)
-
-    def _tick(self) -> None:
-        """Ping a share of the clients, end those that have not answered, forget silent cohorts."""
-        self._tick_later()
-        self._turn = (self._turn + 1) % ROUND_SECONDS
-        now = datetime.now(UTC)
-        for wire in tuple(self._buckets[self._turn]):
-            if wire.closing:
-                continue
-            wire.silent_rounds += 1
-            if wire.silent_rounds > _SILENT_ROUNDS_ALLOWED:
-                self.end(wire, Farewell.SILENT)
-            else:
-                session: Session = wire.session
-                wire.say(session.heartbeat(now) + PING)
-        self.sweep.forget_silent()
-
-    # Leaving.
-
-    async def leave(self, within: float) -> None:
-        """Tell every client to come back elsewhere and close it, in stages, all within *within* seconds."""
-        self.sweep.flush_all()
-        deadline = self._clock() + within
-        stages = [bucket for bucket in self._buckets if bucket]
-        for bucket in stages:
-            for wire in tuple(bucket):
-                self.end(wire, Farewell.LEAVING)
-            await asyncio.sleep(min(0.05, within / (2 * ROUND_SECONDS)))
-        while self._wires and self._clock() < deadline:  # noqa: ASYNC110 - an event for this alone costs more
-            await asyncio.sleep(0.01)
-        for wire in tuple(self._wires):
-            wire.transport.abort()
-
-    def close(self) -> None:
-        """Stop every timer of the hub."""
-        if self._ticking is not None:
-            self._ticking.cancel()
-        self.sweep.close()
-
     # What it did.
 
     def message_count(self, wire: Wire) -> int:
@@ -298,9 +230,7 @@ class Hub:
     def buffered(self) -> int:
         """Return the bytes that wait for clients which read too slowly."""
         return sum(
-            wire.backlog_bytes + wire.transport.get_write_buffer_size()
-            for wire in self._wires
-            if wire.lagging
+            wire.backlog_bytes + wire.transport.get_write_buffer_size() for wire in self.wires if wire.lagging
         )
 
     def stats(self) -> HubStats:
@@ -317,7 +247,7 @@ class Hub:
                     datetime.fromtimestamp(wire.connected_at, UTC),
                     self.message_count(wire),
                 )
-                for wire in self._wires
+                for wire in self.wires
             ),
         )
 

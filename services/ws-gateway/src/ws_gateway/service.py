@@ -66,7 +66,7 @@ async def run(
     except* StopRequested:
         log.info("clients told, leaving")
     finally:
-        gateway.hub.close()
+        gateway.close()
 
 
 async def _listen(gateway: Gateway) -> None:
@@ -110,9 +110,7 @@ async def _hear_the_bus(gateway: Gateway) -> None:
 async def _leave(gateway: Gateway, stop: asyncio.Event, served: asyncio.Event) -> None:
     """Wait until asked to leave; then no more clients, a word to each, and the server's end."""
     await stop.wait()
-    gateway.leaving = True
-    gateway.health.drain()
-    await gateway.hub.leave(gateway.settings.drain_seconds)
+    await gateway.leave(gateway.settings.drain_seconds)
     served.set()
     raise StopRequested
 
