@@ -1,6 +1,6 @@
 """What several of the bus's tests stand on."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -34,3 +34,10 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
     """A connection to a server of its own."""
     async with open_bus(url=nats_server.url, name="test", connect_within=5) as bus:
         yield bus
+
+
+@pytest.fixture
+def nats_server_sync() -> Iterator[NatsServer]:
+    """A server without streams, for tests without an event loop."""
+    with NatsServer() as server:
+        yield server

@@ -1,0 +1,109 @@
+"""Headers out, headers in, acks. No loop, no server."""
+
+import pytest
+from baleen_contracts.command import CommandRequest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baleen_bus import DropReason, PublishRefused
+from baleen_bus.acks import Refusal, Stored, judge
+from baleen_bus.envelope import Envelopes, Headers, header_text, header_value, origin_of
+
+REPUBLISHED = (
+    b"NATS/1.0\r\nNats-Msg-Id: a\r\nNats-Stream: SIGNAL\r\nNats-Subject: signal.v1.SPY\r\nNats-Sequence: 12\r\n"
+    b"Nats-Time-Stamp: 2026-01-05T15:30:00Z\r\nNats-Last-Sequence: 11\r\n\r\n"
+)
+FETCHED = REPUBLISHED.replace(b"Nats-Last", b"Nats-Num-Pending: 3\r\nNats-Last")
+
+
+def test_a_command_holds_the_identity_in_headers_and_the_body_bare(signal):
+    """Lengths counted in bytes."""
+    message = signal(1)
+    subject, command = Envelopes("here").frame(message, "reply.1")
+    line, _, rest = command.partition(b"\r\n")
+    verb, to, reply, head, total = line.split()
+
+    assert (subject, verb, to, reply) == (
+        "ingress.signal.v1.QQQ",
+        b"HPUB",
+        b"ingress.signal.v1.QQQ",
+        b"reply.1",
+    )
+    assert rest[int(head) : int(total)] == message.to_json()
+    assert rest[int(total) :] == b"\r\n"
+    assert dict(Headers(rest[: int(head)])) == {
+        "Nats-Msg-Id": "signal:s1",
+        "ce-specversion": "1.0",
+        "ce-type": "signal.v1.signal",
+        "ce-source": "here",
+        "ce-id": "signal:s1",
+        "ce-time": "2026-01-05T15:30:00Z",
+    }
+
+
+def test_what_no_stream_keeps_is_refused():
+    """A command is asked, not stored."""
+    with pytest.raises(PublishRefused, match="no stream keeps"):
+        Envelopes("here").frame(CommandRequest.model_construct(), "reply.1")
+
+
+@given(st.text())
+def test_a_header_value_comes_back_and_is_plain_ascii(text):
+    """Whatever stood in it."""
+    value = header_value(text)
+
+    assert value.isascii()
+    assert not set(value) & set(' "\r\n')
+    assert header_text(value) == text
+
+
+@pytest.mark.parametrize("headers", [REPUBLISHED, FETCHED])
+def test_a_stream_says_where_it_keeps_a_message(headers):
+    """Republished and fetched messages say it in the same words."""
+    assert origin_of(headers) == (b"SIGNAL", b"signal.v1.SPY", 12, 11)
+
+
+@pytest.mark.parametrize(
+    "headers", [b"NATS/1.0\r\nce-id: a\r\n\r\n", b"NATS/1.0\r\nNats-Stream: X\r\n\r\n", b""]
+)
+def test_no_origin_without_the_streams_own_headers(headers):
+    """That is what a forgery looks like."""
+    assert origin_of(headers) is None
+
+
+def test_of_equal_headers_the_last_counts():
+    """The server appends; what stands before is the publisher's."""
+    forged = REPUBLISHED.replace(b"Nats-Msg-Id: a", b"Nats-Stream: TAPE\r\nNats-Sequence: 99")
+
+    assert origin_of(forged) == (b"SIGNAL", b"signal.v1.SPY", 12, 11)
+    assert Headers(forged)["Nats-Stream"] == "SIGNAL"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "meaning"),
+    [
+        (b'{"stream":"A","seq":3}', None, Stored("A", 3, duplicate=False)),
+        (b'{"stream":"A","seq":3,"duplicate":true}', None, Stored("A", 3, duplicate=True)),
+        (b"", b"NATS/1.0 503\r\n\r\n", Refusal(None, "status 503")),
+        (b"", None, Refusal(None, "status ")),
+        (b"garbage", None, Refusal(None, "unreadable ack")),
+        (
+            b'{"error":{"code":503,"err_code":10008,"description":"no leader"}}',
+            None,
+            Refusal(None, "503 no leader (10008)"),
+        ),
+        (
+            b'{"error":{"code":400,"err_code":10054,"description":"big"}}',
+            None,
+            Refusal(DropReason.TOO_BIG, "400 big (10054)"),
+        ),
+        (
+            b'{"error":{"code":400,"err_code":10165,"description":"x"}}',
+            None,
+            Refusal(DropReason.REJECTED, "400 x (10165)"),
+        ),
+    ],
+)
+def test_an_ack_means(body, headers, meaning):
+    """Stored, to be sent again, or never to be stored."""
+    assert judge(body, headers) == meaning
