@@ -1,10 +1,11 @@
-"""nats-server killed (-9) and started again under load, twenty times: nothing acked is lost, nothing comes twice."""
+"""nats-server killed (-9) twenty times under load: nothing acked is lost, nothing comes twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
+
 from baleen_bus import Delivered, Follower, Gap, Live, OutboxFull, Publisher, Stored, fetch_newest, open_bus
 from baleen_bus.testing import NatsServer, eventually
 from baleen_contracts.signals import Signal
@@ -15,6 +16,7 @@ BUSY = ("SPY", "QQQ", "IWM", "TSLA")
 
 
 def signal(number: int, symbol: str) -> Signal:
+    """The signal with a number."""
     return Signal(id=f"s{number}", symbol=symbol, signal={"n": number}, occurred_at=NOW, received_at=NOW)
 
 
@@ -28,6 +30,7 @@ class Crowd:
         self.number = 0
 
     def say(self, symbol: str) -> None:
+        """Offers one message, unless the outbox is full."""
         message = signal(self.number, symbol)
         self.number += 1
         try:
@@ -41,6 +44,7 @@ class Crowd:
         self.acked[message_id] = ack.seq
 
     async def run(self) -> None:
+        """Says twenty messages every five milliseconds."""
         while True:
             for _ in range(20):
                 self.say(BUSY[self.number % len(BUSY)])
@@ -49,6 +53,7 @@ class Crowd:
 
 @pytest.fixture
 async def crowd(nats_server: NatsServer) -> AsyncIterator[Crowd]:
+    """A crowd with a connection of its own."""
     async with (
         open_bus(url=nats_server.url, name="chaos/publisher") as bus,
         Publisher(bus, source="chaos", max_messages=200_000) as publisher,

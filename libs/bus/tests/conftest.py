@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from baleen_contracts.signals import Signal
 
 from baleen_bus import Bus, open_bus
 from baleen_bus.testing import NatsServer
+from baleen_contracts.signals import Signal
 
 NOW = datetime(2026, 1, 5, 15, 30, tzinfo=UTC)
 SYMBOLS = ("SPY", "QQQ", "IWM")

@@ -4,15 +4,15 @@ import json
 import subprocess
 import sys
 
-from baleen_contracts.catalogue import streams
-
 from baleen_bus import fetch_last, fetch_newest, open_bus
 from baleen_bus.bootstrap import Outcome, bootstrap, ensure_streams
 from baleen_bus.streams import StreamSettings, stream_config
 from baleen_bus.testing import NatsServer
+from baleen_contracts.catalogue import streams
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command with this environment."""
     return subprocess.run(
         [sys.executable, "-m", "baleen_bus", *arguments],
         capture_output=True,

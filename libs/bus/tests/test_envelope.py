@@ -1,16 +1,17 @@
 """Headers out, headers in, acks. No loop, no server."""
 
 import pytest
-from baleen_contracts.command import CommandRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from baleen_bus import DropReason, PublishRefused
 from baleen_bus.acks import Refusal, Stored, judge
 from baleen_bus.envelope import Envelopes, Headers, header_text, header_value, origin_of
+from baleen_contracts.command import CommandRequest
 
 REPUBLISHED = (
-    b"NATS/1.0\r\nNats-Msg-Id: a\r\nNats-Stream: SIGNAL\r\nNats-Subject: signal.v1.SPY\r\nNats-Sequence: 12\r\n"
+    b"NATS/1.0\r\nNats-Msg-Id: a\r\n"
+    b"Nats-Stream: SIGNAL\r\nNats-Subject: signal.v1.SPY\r\nNats-Sequence: 12\r\n"
     b"Nats-Time-Stamp: 2026-01-05T15:30:00Z\r\nNats-Last-Sequence: 11\r\n\r\n"
 )
 FETCHED = REPUBLISHED.replace(b"Nats-Last", b"Nats-Num-Pending: 3\r\nNats-Last")

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 import orjson
 import pytest
-from baleen_contracts.catalogue import streams
 
 from baleen_bus import (
     ApiRefused,
@@ -21,6 +20,7 @@ from baleen_bus import (
 )
 from baleen_bus.streams import StreamSettings, stream_config
 from baleen_bus.testing import eventually
+from baleen_contracts.catalogue import streams
 
 
 class Heard:
@@ -33,18 +33,22 @@ class Heard:
 
     @property
     def seqs(self) -> list[int]:
+        """The sequences heard, in order of delivery."""
         return [item.seq for item in self.items]
 
     def follow(self, bus, stream, patterns, start) -> Follower:
+        """A follower that tells us."""
         return Follower(bus, stream, patterns, start, self.items.append, self.gaps.append, self.caught_up.set)
 
 
 @pytest.fixture
 def heard() -> Heard:
+    """Nothing heard yet."""
     return Heard()
 
 
 async def say(bus, *messages) -> None:
+    """Publishes and waits until everything is stored."""
     async with Publisher(bus, source="test") as publisher:
         for message in messages:
             publisher.offer(message)

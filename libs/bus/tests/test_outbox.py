@@ -12,16 +12,19 @@ from baleen_bus.outbox import FIRST_PAUSE, Entry, Outbox
 
 
 def outbox(**limits: float) -> Outbox:
+    """An empty outbox with its link up."""
     box = Outbox(**{"max_messages": 100, "max_bytes": 1_000, "in_flight": 10, "ack_within": 5.0} | limits)
     box.link_up()
     return box
 
 
 def entry(number: int) -> Entry:
+    """The message with a number."""
     return Entry(number, f"ingress.x.{number}", b"%d" % number)
 
 
 def filled(*numbers: int, **limits: float) -> Outbox:
+    """An outbox in which these messages wait."""
     box = outbox(**limits)
     for number in numbers:
         box.offer(entry(number))
@@ -132,6 +135,7 @@ class Publishes(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 6))
     def offer(self, count: int) -> None:
+        """New messages come."""
         for _ in range(count):
             try:
                 self.box.offer(entry(self.number + 1))
@@ -142,12 +146,14 @@ class Publishes(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 6))
     def send(self, limit: int) -> None:
+        """Some leave for the line."""
         commands = self.box.take(self.now, limit)
         assert self.linked or not commands
         self.line.extend(map(int, commands))
 
     @rule(count=st.integers(1, 6))
     def store(self, count: int) -> None:
+        """The stream takes some from the line, each once, and acks."""
         for _ in range(min(count, len(self.line))):
             number = self.line.popleft()
             if number not in self.stream:
@@ -156,6 +162,7 @@ class Publishes(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 6))
     def ack(self, count: int) -> None:
+        """Acks arrive."""
         for _ in range(min(count, len(self.acks))):
             settled = self.box.settle(self.acks.popleft())
             if settled is not None:
@@ -163,11 +170,13 @@ class Publishes(RuleBasedStateMachine):
 
     @rule()
     def lose_an_ack(self) -> None:
+        """One does not."""
         if self.acks:
             self.acks.popleft()
 
     @rule()
     def cut(self) -> None:
+        """The line breaks with all that is on it."""
         self.linked = False
         self.line.clear()
         self.acks.clear()
@@ -175,37 +184,44 @@ class Publishes(RuleBasedStateMachine):
 
     @rule()
     def restore(self) -> None:
+        """A new line stands."""
         if not self.linked:
             self.linked = True
             self.box.link_up()
 
     @rule()
     def refuse(self) -> None:
+        """The stream is in trouble and takes nothing that is on the line."""
         if self.line:
             self.box.retry(self.line[0], self.now)
             self.line.clear()  # in trouble it refuses all that follow
 
     @rule(seconds=st.floats(0.1, 6))
     def wait(self, seconds: float) -> None:
+        """Time passes."""
         self.now += seconds
         self.box.check(self.now)
 
     @invariant()
     def stored_once_in_order(self) -> None:
+        """Whatever was sent how often."""
         assert self.stream == sorted(set(self.stream))
 
     @invariant()
     def settled_once_and_only_what_is_stored(self) -> None:
+        """An ack is never made up."""
         assert len(self.settled) == len(set(self.settled))
         assert set(self.settled) <= set(self.stream)
 
     @invariant()
     def every_message_is_accounted_for(self) -> None:
+        """None is forgotten."""
         assert len(self.box) + len(self.settled) == self.number
         assert self.box.flying <= 5
         assert self.box.size >= len(self.box)
 
     def teardown(self) -> None:
+        """In the end everything is stored."""
         self.restore()
         for _ in range(100):
             self.wait(6)

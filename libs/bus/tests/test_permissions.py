@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from baleen_contracts.catalogue import CATALOGUE, streams
 
 from baleen_bus import (
     AccessRefused,
@@ -18,6 +17,7 @@ from baleen_bus import (
 )
 from baleen_bus.permissions import PASSWORD_VARIABLES, nats_config, rights_of
 from baleen_bus.testing import NatsServer, eventually
+from baleen_contracts.catalogue import CATALOGUE, streams
 
 CONFIG = Path(__file__).parents[3] / "deploy" / "nats" / "nats-server.conf"
 INGRESS = {
@@ -29,10 +29,12 @@ STORED = [entity for entity in CATALOGUE if entity.stream is not None]
 
 
 def subject_of(pattern: str) -> str:
+    """A subject that the pattern matches."""
     return pattern.replace("*", "x").replace(">", "x.y")
 
 
 def as_user(server: NatsServer, user: str):
+    """A connection as one of our users."""
     return open_bus(url=server.url, name=f"test/{user}", connect_within=5, **server.credentials(user))
 
 
@@ -45,6 +47,7 @@ async def denied(bus, subject: str) -> bool:
 
 
 async def may_hear(bus, subject: str) -> bool:
+    """Whether the server allows a subscription."""
     before = bus.stats.denials
     subscription = await bus.nc.subscribe(subject)
     await bus.request_json("$JS.API.INFO")

@@ -1,4 +1,4 @@
-"""The pitfalls of the NATS client that touch this library, each as a test that falls into it without our care."""
+"""The pitfalls of the NATS client that touch this library, each a test that falls in without our care."""
 
 import asyncio
 import time
@@ -96,7 +96,7 @@ async def test_pitfall_05_the_outbox_keeps_order_over_a_cut_and_is_bounded(nats_
             publisher.offer(signal(n))
         nats_server.kill()
         await eventually(lambda: not bus.connected)
-        with pytest.raises(OutboxFull):
+        with pytest.raises(OutboxFull):  # noqa: PT012 - which of them finds no room is not the point
             for n in range(100, 1_000):
                 publisher.offer(signal(n))
         taken = publisher.stats.offered
@@ -123,7 +123,7 @@ async def test_pitfall_06_the_clients_buffer_is_bounded_but_there(nats_server, b
     nats_server.kill()
     await eventually(lambda: not bus.connected)
 
-    with pytest.raises(OutboundBufferLimitError):
+    with pytest.raises(OutboundBufferLimitError):  # noqa: PT012 - as above
         for _ in range(3_000):
             await bus.nc.publish("anything", b"x" * 1_000)
 
@@ -175,12 +175,12 @@ async def test_pitfall_09_an_error_that_closes_for_good_is_told_to_the_owner(nat
 async def test_pitfall_10_a_failing_listener_does_not_deafen_the_connection(bus):
     """An exception in the client's error callback would end its read loop, with is_connected still true."""
 
-    class Unspeakable(Exception):
+    class UnspeakableError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("cannot say")
 
     bus.on_denied(lambda _: 1 / 0)
-    await bus._error_cb(Unspeakable())
+    await bus._error_cb(UnspeakableError())
     await bus._error_cb(Exception('permissions violation for publish to "x"'))
 
     assert (await bus.request_json("$JS.API.INFO"))["api"]["level"] >= 1
@@ -272,12 +272,11 @@ async def test_pitfall_15_leaving_while_reconnecting_is_quick_and_quiet(nats_ser
 
 async def test_pitfall_16_leaving_with_data_pending_on_a_dead_link_is_quiet(nats_server, signal):
     """The client's close would raise, and keep whoever comes next from closing; what is left is told."""
-    async with open_bus(url=nats_server.url, name="test") as bus:
-        async with Publisher(bus, source="test") as publisher:
-            nats_server.kill()
-            waiting = asyncio.create_task(publisher.publish(signal(1)))
-            await bus.nc.publish("anything", b"x" * 100_000)
-            await eventually(lambda: publisher.backlog == 1)
+    async with open_bus(url=nats_server.url, name="test") as bus, Publisher(bus, source="test") as publisher:
+        nats_server.kill()
+        waiting = asyncio.create_task(publisher.publish(signal(1)))
+        await bus.nc.publish("anything", b"x" * 100_000)
+        await eventually(lambda: publisher.backlog == 1)
 
     with pytest.raises(PublishRefused, match="closed"):
         await waiting
@@ -324,7 +323,7 @@ async def test_pitfall_22_a_denied_publish_is_dropped_with_its_reason(nats_serve
 
 
 async def test_pitfall_23_headers_are_text_that_cannot_break_out(bus, signal):
-    """Spaces, quotes, line ends and non-ASCII in an id are percent-encoded, and dedupe works on what is sent."""
+    """Spaces, quotes, line ends and non-ASCII are percent-encoded; dedupe works on what is sent."""
     odd = signal(1).model_copy(update={"id": 'a "b" 100%\r\nNats-TTL: 1s é'})
     async with Publisher(bus, source='a "source" é') as publisher:
         await publisher.publish(odd)

@@ -12,6 +12,7 @@ FORBIDDEN = {"asyncio", "time", "os", "random", "socket", "threading", "nats", "
 
 
 def imported(source: str) -> set[str]:
+    """The top-level packages that a module imports."""
     nodes = list(ast.walk(ast.parse(source)))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return {

@@ -12,6 +12,7 @@ from baleen_bus.sequence import GapReason, Hole, Sequence
 def following(
     *, whole: bool = True, thins: bool = False, last: int = 0, hold_limit: int = 100
 ) -> Sequence[int]:
+    """A sequence past its first repair."""
     sequence: Sequence[int] = Sequence(whole=whole, thins=thins, hold_limit=hold_limit)
     sequence.move_to(last)
     assert list(sequence.release(final=False)) == []
@@ -129,26 +130,32 @@ class Follows(RuleBasedStateMachine):
 
     @initialize(whole=st.booleans(), hold_limit=st.integers(1, 8))
     def start(self, whole: bool, hold_limit: int) -> None:
+        """A follower of all or of a part."""
         self.whole = whole
         self.sequence = Sequence(whole=whole, thins=False, hold_limit=hold_limit)
 
     def wanted(self, seq: int) -> bool:
+        """Whether the follower wants this message."""
         return self.whole or self.log[seq - 1] != "other"
 
     def previous(self, seq: int) -> int:
+        """What the stream says came before in the same subject."""
         subject = self.log[seq - 1]
         return max((n for n in range(1, seq) if self.log[n - 1] == subject), default=0)
 
     def deliver(self, seq: int) -> None:
+        """A message comes out."""
         self.announce()
         self.delivered.append(seq)
 
     def announce(self) -> None:
+        """Holes come out first."""
         self.gaps += self.sequence.holes
         self.sequence.holes = []
 
     @rule(subject=st.sampled_from(["a", "b", "other"]), count=st.integers(1, 4))
     def store(self, subject: str, count: int) -> None:
+        """The stream stores and republishes."""
         for _ in range(count):
             self.log.append(subject)
             if self.connected and self.wanted(len(self.log)):
@@ -156,36 +163,43 @@ class Follows(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 5))
     def hear(self, count: int) -> None:
+        """Messages arrive."""
         for _ in range(min(count, len(self.line))):
             self.hear_one(self.line.popleft())
 
     def hear_one(self, seq: int) -> None:
+        """One arrives."""
         if self.sequence.live(seq, self.log[seq - 1], self.previous(seq), seq):
             self.deliver(seq)
 
     @rule()
     def lose(self) -> None:
+        """One does not."""
         if self.line:
             self.line.popleft()
             self.lossless = False
 
     @rule()
     def hear_twice(self) -> None:
+        """One arrives again."""
         if self.line:
             self.hear_one(self.line[0])
 
     @rule()
     def disconnect(self) -> None:
+        """Everything on the line is lost."""
         self.connected = False
         self.line.clear()
         self.sequence.interrupt()
 
     @rule()
     def expire(self) -> None:
+        """The stream drops its oldest."""
         self.first = min(self.first + 2, len(self.log) + 1)
 
     @rule()
     def repair(self) -> None:
+        """A follower reads to the stream's end."""
         self.connected = True
         self.sequence.doubt()
         for _ in range(3):
@@ -206,10 +220,12 @@ class Follows(RuleBasedStateMachine):
 
     @invariant()
     def delivered_once_and_in_order(self) -> None:
+        """Always."""
         assert self.delivered == sorted(set(self.delivered))
 
     @invariant()
     def nothing_is_missing_in_silence(self) -> None:
+        """What did not come out was announced."""
         if not self.whole and not self.lossless:
             return  # a loss in a part of a stream shows when its subject speaks again: see teardown
         seen = set(self.delivered)
@@ -218,6 +234,7 @@ class Follows(RuleBasedStateMachine):
                 assert any(gap.first <= seq <= gap.last for gap in self.gaps), (seq, self.gaps)
 
     def teardown(self) -> None:
+        """Every subject speaks once more: by then nothing may be missing in silence."""
         if not hasattr(self, "sequence"):
             return
         self.hear(len(self.line))

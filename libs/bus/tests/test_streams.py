@@ -1,10 +1,10 @@
 """Stream configurations made from the catalogue."""
 
 import pytest
-from baleen_contracts.catalogue import CATALOGUE, by_name, streams
 
 from baleen_bus.patterns import covers, without_covered
 from baleen_bus.streams import KEEPING, StreamSettings, keeping_headers, stream_config, stream_configs
+from baleen_contracts.catalogue import CATALOGUE, by_name, streams
 
 CONFIGS = {config["name"]: config for config in stream_configs(StreamSettings(replicas=3, max_bytes=7))}
 

@@ -16,7 +16,7 @@ app = typer.Typer(
 
 
 @app.command()
-def bootstrap(
+def bootstrap(  # noqa: PLR0917 - the command line names them
     url: Annotated[str, typer.Option(envvar="BALEEN_NATS_URL")] = "nats://127.0.0.1:4222",
     user: Annotated[str | None, typer.Option(envvar="BALEEN_NATS_USER")] = None,
     password: Annotated[

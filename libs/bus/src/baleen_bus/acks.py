@@ -9,7 +9,7 @@ from baleen_bus.errors import DropReason
 
 
 class Stored(NamedTuple):
-    """The stream has the message. ``duplicate``: it had it already, from an earlier offer of the same identity.
+    """The stream has the message; ``duplicate``: had it already, from an earlier offer of its identity.
 
     A message that had to be sent more than once never counts as duplicate: its first attempt may be what the
     stream remembers.
@@ -37,8 +37,8 @@ _UNREADABLE: Final = Refusal(None, "unreadable ack")
 def judge(body: bytes, headers: bytes | None) -> Stored | Refusal:
     """Reads one ack. What the server may get over is to be retried; what is wrong with the message is not.
 
-    No responders (503 in the status line) is retried: after a restart the stream listens a moment later than the
-    server. A server's own trouble (5xx: no leader, no space) is retried as well.
+    No responders (503 in the status line) is retried: after a restart the stream listens a moment later
+    than the server. A server's own trouble (5xx: no leader, no space) is retried as well.
     """
     if not body:
         status = "" if headers is None else headers[9:12].decode("ascii", "replace")

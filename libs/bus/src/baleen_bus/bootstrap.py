@@ -44,8 +44,8 @@ async def bootstrap(
 async def ensure_streams(bus: Bus, configs: Iterable[dict[str, Any]]) -> list[Outcome]:
     """Creates or updates each stream.
 
-    A subject that moves between two streams is free only once its old owner is updated, so overlapping ones wait
-    for the others.
+    A subject that moves between two streams is free only once its old owner is updated, so overlapping ones
+    wait for the others.
     """
     outcomes: list[Outcome] = []
     waiting = list(configs)

@@ -24,7 +24,7 @@ PROFILE: dict[str, Any] = {
     "max_reconnect_attempts": -1,  # by default the client closes for good after 60
     "reconnect_time_wait": 0.5,
     "connect_timeout": 2,
-    "ping_interval": 5,  # with one outstanding ping a half-open link is noticed after 10 s, by default after 6 min
+    "ping_interval": 5,  # with one outstanding ping a half-open link shows after 10 s, by default after 6 min
     "max_outstanding_pings": 1,
     "drain_timeout": 5,
     "pending_size": 1 << 20,  # 0 would remove the client's only back-pressure
@@ -47,7 +47,7 @@ class BusStats:
 
 
 class Bus:
-    """A connection that reconnects for ever; what was told to it is told by callbacks, in order of registration."""
+    """A connection that reconnects for ever and tells of it by callbacks, in order of registration."""
 
     def __init__(self, name: str, on_closed: Callback | None) -> None:
         self.stats = BusStats()
@@ -79,7 +79,10 @@ class Bus:
         return _registered(self._disconnected, callback)
 
     def on_denied(self, callback: Callable[[str], None]) -> Callback:
-        """Calls back with the server's (lower-cased) words when a permission is missing. Returns what cancels this."""
+        """Calls back with the server's (lower-cased) words when a permission is missing.
+
+        Returns what cancels this.
+        """
         return _registered(self._denied, callback)
 
     async def request_json(self, subject: str, body: Any = None, *, within: float = 2.0) -> dict[str, Any]:
@@ -266,8 +269,8 @@ async def open_bus(
 ) -> AsyncIterator[Bus]:
     """Connects, and stays connected until the block is left.
 
-    Without ``connect_within`` (seconds) it waits for the server for ever, so that services may start in any order.
-    ``on_closed`` is called when the client gave up for good; the service should then end.
+    Without ``connect_within`` (seconds) it waits for the server for ever, so that services may start in any
+    order. ``on_closed`` is called when the client gave up for good; the service should then end.
 
     Raises:
         Unreachable: not connected within ``connect_within``, or JetStream is not enabled.

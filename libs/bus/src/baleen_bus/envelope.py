@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote
 
 import orjson
-from baleen_contracts.catalogue import by_name
-from baleen_contracts.message import Message
 
 from baleen_bus.errors import DropReason, PublishRefused
 from baleen_bus.streams import INGRESS, keeping_headers
+from baleen_contracts.catalogue import by_name
+from baleen_contracts.message import Message
 
 _SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _ORIGIN = re.compile(
@@ -19,7 +19,7 @@ _ORIGIN = re.compile(
 
 
 class Envelopes:
-    """Puts messages of one source into publish commands: the body bare, the identity as CloudEvents headers."""
+    """Puts messages of one source into publish commands: body bare, identity as CloudEvents headers."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -68,10 +68,11 @@ def header_text(value: str) -> str:
 
 
 def origin_of(headers: bytes) -> tuple[bytes, bytes, int, int] | None:
-    """Where a stream says it keeps the message: its name, the subject, the sequence, and that before it in the subject.
+    """Where a stream says it keeps a message: its name, subject, sequence, and the subject's sequence before.
 
-    None if no stream said so. The server appends its headers, so the last ones count: earlier ones of the same name are
-    the publisher's. Of a republished message, 0 as the sequence before means unknown; of a fetched one it says nothing.
+    None if no stream said so. The server appends its headers, so the last ones count: earlier ones of the
+    same name are the publisher's. Of a republished message, 0 as the sequence before means unknown; of a
+    fetched one it says nothing.
     """
     found = _ORIGIN.match(headers, max(0, headers.rfind(b"Nats-Stream: ")))
     if found is None:

@@ -18,11 +18,11 @@ class BusError(Exception):
     """Anything the bus refuses or cannot do."""
 
 
-class Unreachable(BusError):
+class Unreachable(BusError):  # noqa: N818 - the condition is the name, as everywhere below
     """Not now: no answer within the deadline. Trying again may help."""
 
 
-class OutboxFull(BusError):
+class OutboxFull(BusError):  # noqa: N818
     """The outbox holds as much as it may; the message was not taken."""
 
 
@@ -36,7 +36,7 @@ class DropReason(StrEnum):
     CLOSED = "closed"
 
 
-class PublishRefused(BusError):
+class PublishRefused(BusError):  # noqa: N818
     """This message can never be stored, however often it is sent."""
 
     def __init__(self, reason: DropReason, detail: str) -> None:
@@ -44,7 +44,7 @@ class PublishRefused(BusError):
         self.reason = reason
 
 
-class ApiRefused(BusError):
+class ApiRefused(BusError):  # noqa: N818
     """A JetStream request was answered with an error."""
 
     def __init__(self, subject: str, code: int, err_code: int, description: str) -> None:
@@ -53,7 +53,7 @@ class ApiRefused(BusError):
         self.err_code = err_code
 
 
-class BusStopped(BusError):
+class BusStopped(BusError):  # noqa: N818
     """Nothing can go on without somebody's help; the service should end."""
 
 

@@ -1,4 +1,4 @@
-"""Hears a stream's messages on their public subjects, in order, each once; a hole is repaired or announced."""
+"""Hears a stream's messages on public subjects, in order, each once; a hole is repaired or announced."""
 
 import asyncio
 import contextlib
@@ -82,12 +82,12 @@ class FollowerStats:
 class Follower:
     """Follows ``patterns`` (public subjects) of one stream.
 
-    ``on_message`` and ``on_gap`` are called on the loop, in stream order; they must be short and may not block.
-    ``on_caught_up`` is called when everything stored before the start has been delivered.
-    Use as ``async with``; entering waits until the position is known.
+    ``on_message`` and ``on_gap`` are called on the loop, in stream order; they must be short and may not
+    block. ``on_caught_up`` is called when everything stored before the start has been delivered. Use as
+    ``async with``; entering waits until the position is known.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what, where from and whom to tell; read in this order
         self,
         bus: Bus,
         stream: str,
@@ -303,8 +303,8 @@ class Follower:
         filters = (">",) if self._whole else self.patterns
         cursor = self._sequence.last
         while True:
-            # Patterns are read one after the other: a later one may show what came after an earlier one's end, so
-            # nothing is delivered beyond the end that the stream had before.
+            # Patterns are read one after the other: a later one may show what came after an earlier one's
+            # end, so nothing is delivered beyond the end that the stream had before.
             end = (await stream_state(self._bus, self.stream)).last_seq if len(filters) > 1 else None
             batches = [await self._batch(pattern, cursor) for pattern in filters]
             bounds = [batch[-1].seq for batch, more in batches if more]
@@ -316,8 +316,7 @@ class Follower:
             if (
                 limit is None
                 or not found
-                or found[-1].seq <= limit
-                and not bounds
+                or (found[-1].seq <= limit and not bounds)
                 or self._sequence.joins(limit)
             ):
                 return

@@ -1,7 +1,7 @@
 """Says one message with one call, from async code or from any thread, over a connection that makes itself.
 
-The connection lives on a thread of its own and is shared by every caller of the process. It is told where to go by
-``BALEEN_NATS_URL``, ``BALEEN_NATS_USER`` and ``BALEEN_NATS_PASSWORD``.
+The connection lives on a thread of its own and is shared by every caller of the process. It is told where
+to go by ``BALEEN_NATS_URL``, ``BALEEN_NATS_USER`` and ``BALEEN_NATS_PASSWORD``.
 """
 
 import asyncio
@@ -14,12 +14,11 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from baleen_contracts.message import Message
-
 from baleen_bus.acks import Stored
 from baleen_bus.connection import Bus, open_bus
 from baleen_bus.errors import BusClosed, BusError, Unreachable
 from baleen_bus.publisher import Publisher
+from baleen_contracts.message import Message
 
 WITHIN: Final = 5.0
 LEAVE_WITHIN: Final = 2.0
@@ -31,8 +30,8 @@ _T = TypeVar("_T")
 async def publish(message: Message, *, source: str | None = None, within: float = WITHIN) -> Stored:
     """Publishes one contract message and waits, at most ``within`` seconds, until it is stored.
 
-    ``source`` becomes ``ce-source``; by default the NATS user's name, else ``baleen-bus``. Offering the same message
-    again is harmless: its identity is known, and the stream keeps it once.
+    ``source`` becomes ``ce-source``; by default the NATS user's name, else ``baleen-bus``. Offering the
+    same message again is harmless: its identity is known, and the stream keeps it once.
 
     Raises:
         Unreachable: not known to be stored in time; it is still sent should the bus come back meanwhile.
@@ -48,7 +47,7 @@ def publish_sync(message: Message, *, source: str | None = None, within: float =
 
 
 def close_default(within: float = LEAVE_WITHIN) -> None:
-    """Sends what waits, for at most ``within`` seconds, and ends the connection; the next call makes a new one."""
+    """Sends what waits, for at most ``within`` seconds, and disconnects; the next call connects anew."""
     with _lock:
         speaker = _Speakers.default
         _Speakers.default = None

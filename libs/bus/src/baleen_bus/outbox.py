@@ -1,8 +1,8 @@
 """Which messages wait, which are on their way, and what to send next. Pure: the time is handed in.
 
-Messages leave in the order in which they came. Whatever makes one unsure (a lost link, a late ack, a server in trouble)
-sends everything unacked again from the oldest on, so that the order of first storage is kept and the stream's dedupe
-swallows what it knew.
+Messages leave in the order in which they came. Whatever makes one unsure (a lost link, a late ack, a server
+in trouble) sends everything unacked again from the oldest on, so that the order of first storage is kept
+and the stream's dedupe swallows what it knew.
 """
 
 from collections import deque

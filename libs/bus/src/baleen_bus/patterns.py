@@ -6,12 +6,12 @@ from collections.abc import Iterable
 def covers(wide: str, narrow: str) -> bool:
     """Whether every subject that ``narrow`` (a subject or pattern) matches is matched by ``wide``."""
     wides, narrows = wide.split("."), narrow.split(".")
-    for place, token in enumerate(wides):
-        if token == ">":
+    for place, part in enumerate(wides):
+        if part == ">":
             return len(narrows) > place
         if place >= len(narrows) or narrows[place] == ">":
             return False
-        if token not in ("*", narrows[place]):
+        if part not in ("*", narrows[place]):
             return False
     return len(wides) == len(narrows)
 

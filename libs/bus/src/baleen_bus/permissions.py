@@ -1,7 +1,8 @@
 """Who may say and hear what, and the nats-server configuration that holds everybody to it. Pure.
 
-Nobody may publish on a public subject: what stands there was stored and numbered by a stream. A direct get by body
-ignores subject permissions, so secrecy ends at the stream: a user gets it only for streams it may read whole.
+Nobody may publish on a public subject: what stands there was stored and numbered by a stream. A direct get
+by body ignores subject permissions, so secrecy ends at the stream: a user gets it only for streams it may
+read whole.
 """
 
 import json
@@ -9,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from baleen_contracts.catalogue import streams
-
 from baleen_bus.streams import INGRESS
+from baleen_contracts.catalogue import streams
 
 PASSWORD_VARIABLES: Final[Mapping[str, str]] = {
     "uw-ingest": "UW_INGEST_NATS_PASSWORD",
@@ -122,8 +122,8 @@ max_payload: 1MB
 
 jetstream {
   store_dir: $BALEEN_NATS_STORE
-  # A bound on what the streams may reserve together, not a reservation. Without it the server takes three quarters
-  # of the free disk, which on a small one is less than the streams' own bounds add up to.
+  # A bound on what the streams may reserve together, not a reservation. Without it the server takes three
+  # quarters of the free disk, which on a small one is less than the streams' own bounds add up to.
   max_file_store: 64GB
   max_memory_store: 64MB
 }

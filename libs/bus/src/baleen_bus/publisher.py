@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Self, TypeVar
 
-from baleen_contracts.message import Message
-
 from baleen_bus.acks import Refusal, Stored, judge
 from baleen_bus.connection import Bus, end_task
 from baleen_bus.envelope import Envelopes
 from baleen_bus.errors import BusClosed, DropReason, OutboxFull, PublishRefused
 from baleen_bus.outbox import Entry, Outbox
+from baleen_contracts.message import Message
 
 log = logging.getLogger("baleen_bus")
 
@@ -30,7 +29,7 @@ OnDropped = Callable[[PublishRefused], None]
 
 @dataclass(slots=True)
 class PublisherStats:
-    """Counters since the publisher was made; services export them. ``offered`` = stored + dropped + backlog."""
+    """Counters since the publisher was made, for export. ``offered`` = stored + dropped + backlog."""
 
     offered: int = 0
     stored: int = 0
@@ -46,9 +45,10 @@ class PublisherStats:
 class Publisher:
     """Publishes contract messages of one source over one bus connection.
 
-    Messages are stored in the order of their offers. A message is sent again until its stream acked it, through any
-    number of server restarts; the stream's dedupe keeps it single for as long as its duplicate window lasts.
-    Use from one event loop only, as ``async with``; leaving gives up what has not been stored: ``drain`` first.
+    Messages are stored in the order of their offers. A message is sent again until its stream acked it,
+    through any number of server restarts; the stream's dedupe keeps it single for as long as its duplicate
+    window lasts. Use from one event loop only, as ``async with``; leaving gives up what has not been
+    stored: ``drain`` first.
     """
 
     def __init__(
@@ -137,7 +137,8 @@ class Publisher:
         """Offers and waits until the message is stored; without a deadline, so give one.
 
         Raises:
-            OutboxFull, PublishRefused, BusClosed: as ``offer``; PublishRefused also if the stream will not have it.
+            OutboxFull, PublishRefused, BusClosed: as ``offer``; PublishRefused also if the stream will not
+            have it.
         """
         stored: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
 
@@ -206,7 +207,7 @@ class Publisher:
         self._drop(number, refusal.drop, refusal.detail)
 
     def _on_denied(self, words: str) -> None:
-        """A denied publish has no ack, and retrying cannot help: its messages are dropped, not kept for ever."""
+        """A denied publish has no ack and retrying cannot help: its messages are dropped, not kept."""
         for number in self._outbox.matching(lambda entry: f'"{entry.subject.lower()}"' in words):
             self._drop(number, DropReason.DENIED, words)
 

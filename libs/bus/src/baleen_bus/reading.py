@@ -1,7 +1,10 @@
-"""Reads what a stream keeps: by position, by subject, the newest. Stream names are always passed: a look-up by public
-subject fails, since a stream is bound to the ``ingress.`` ones."""
+"""Reads what a stream keeps: by position, by subject, the newest.
+
+Stream names are always passed: a look-up by public subject fails, as a stream is bound to ``ingress.`` ones.
+"""
 
 import asyncio
+import contextlib
 import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -123,11 +126,7 @@ async def direct_get(
         raise Unreachable(f"{subject}: no answer within {WITHIN} s") from error
     except (nats.errors.Error, OSError) as error:
         raise Unreachable(f"{subject}: {type(error).__name__}") from error
-    if end.status == NO_RESPONDERS:
-        raise Unreachable(f"{subject}: nobody answers; is there such a stream?")
-    if end.status not in ("204", NOT_FOUND, TOO_MANY):
-        raise ApiRefused(subject, int(end.status) if end.status.isdigit() else 0, 0, "direct get refused")
-    return end
+    return _checked(end, subject)
 
 
 def delivered(body: bytes, headers: bytes | None) -> Delivered | None:
@@ -223,10 +222,8 @@ async def _last_by_consumer(bus: Bus, stream: str, patterns: list[str]) -> list[
     try:
         return await _pull(bus, stream, name, info["num_pending"])
     finally:
-        try:
+        with contextlib.suppress(BusError):  # it goes by itself after ten quiet seconds
             await bus.request_json(f"$JS.API.CONSUMER.DELETE.{stream}.{name}", within=1.0)
-        except BusError:
-            pass  # it goes by itself after ten quiet seconds
 
 
 async def _pull(bus: Bus, stream: str, consumer: str, expected: int) -> list[Delivered]:
@@ -255,6 +252,14 @@ async def _pull(bus: Bus, stream: str, consumer: str, expected: int) -> list[Del
     except (nats.errors.Error, OSError, TimeoutError) as error:
         raise Unreachable(f"reading the last values of {stream}: {type(error).__name__}") from error
     return found
+
+
+def _checked(end: BatchEnd, subject: str) -> BatchEnd:
+    if end.status == NO_RESPONDERS:
+        raise Unreachable(f"{subject}: nobody answers; is there such a stream?")
+    if end.status not in ("204", NOT_FOUND, TOO_MANY):
+        raise ApiRefused(subject, int(end.status) if end.status.isdigit() else 0, 0, "direct get refused")
+    return end
 
 
 def _end_of(headers: bytes) -> BatchEnd:

@@ -1,7 +1,8 @@
 """Which message may be delivered now, which must wait, what must be fetched, what is lost. Pure.
 
-A follower hears live messages and, when it doubts, fetches from the stream what follows its position. Here the two meet:
-every sequence comes out once, in order, or is announced as a gap. While a repair runs, live messages are held.
+A follower hears live messages and, when it doubts, fetches from the stream what follows its position. Here
+the two meet: every sequence comes out once, in order, or is announced as a gap. While a repair runs, live
+messages are held.
 """
 
 from collections import deque
@@ -31,7 +32,7 @@ class GapReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Sequences ``first`` to ``last`` are missing for good; for a part of a stream some of them may be another's."""
+    """Sequences ``first`` to ``last`` are missing for good; of a part of a stream, some may be others'."""
 
     first: int
     last: int
@@ -41,9 +42,10 @@ class Hole:
 class Sequence(Generic[T]):
     """The position of one follower in one stream.
 
-    ``whole``: it follows all subjects, so that any number left out is a hole; otherwise a hole shows in the message's
-    own subject only. ``thins``: the stream drops older messages of a subject or single ones by their own age, so that
-    numbers missing in what is fetched mean nothing. It starts repairing, at position 0.
+    ``whole``: it follows all subjects, so that any number left out is a hole; otherwise a hole shows in the
+    message's own subject only. ``thins``: the stream drops older messages of a subject or single ones by
+    their own age, so that numbers missing in what is fetched mean nothing. It starts repairing, at position
+    0.
     """
 
     def __init__(self, *, whole: bool, thins: bool, hold_limit: int) -> None:
@@ -74,7 +76,7 @@ class Sequence(Generic[T]):
 
     def adopt(self, other: "Sequence[T]") -> None:
         """Takes over what another one holds, when the kind of stream is known only after messages arrive."""
-        self._held, self._overflowed = other._held, other._overflowed
+        self._held, self._overflowed = other._held, other._overflowed  # noqa: SLF001 - of the same class
 
     def live(self, seq: int, subject: str, previous: int, item: T) -> bool:
         """A message arrived; whether to deliver it now. If not, it is held for a repair or was known."""
@@ -125,15 +127,15 @@ class Sequence(Generic[T]):
         self.repairing = True
 
     def joins(self, cursor: int) -> bool:
-        """Whether everything up to ``cursor`` being read, what is held leaves no room for a missed message."""
+        """Whether, all up to ``cursor`` being read, what is held leaves no room for a missed message."""
         return bool(self._held) and not self._overflowed and self._held[0][0] <= cursor + self._whole
 
     def release(self, *, final: bool) -> Iterator[T]:
-        """Everything the stream had after our position was fetched: what is held and newer comes out, in order.
+        """All the stream had after our position was fetched: what is held and newer comes out, in order.
 
-        If held messages do not join on, or were too many to hold, no more come out and ``repairing`` stays true:
-        fetch again. With ``final`` what does not join on is lost: it stands in ``holes`` before the next one comes
-        out. Exhaust it.
+        If held messages do not join on, or were too many to hold, no more come out and ``repairing`` stays
+        true: fetch again. With ``final`` what does not join on is lost: it stands in ``holes`` before the
+        next one comes out. Exhaust it.
         """
         held = self._held
         while held:
@@ -153,7 +155,7 @@ class Sequence(Generic[T]):
         self._overflowed = False
 
     def restart(self, reason: GapReason, last: int) -> None:
-        """The stream is not what it was: goes on after ``last``; what was delivered beyond it is announced."""
+        """The stream is not what it was: goes on after ``last``, announcing what was delivered beyond."""
         if self.last > last:
             self.holes.append(Hole(last + 1, self.last, reason))
         self._held.clear()

@@ -1,7 +1,7 @@
 """Which streams exist and how they keep, made from the catalogue. Pure.
 
-A stream owns the ``ingress.`` twins of its public subjects, stores them under the public ones and republishes them
-there: whoever subscribes sees each message once, numbered, in stream order.
+A stream owns the ``ingress.`` twins of its public subjects, stores them under the public ones and
+republishes them there: whoever subscribes sees each message once, numbered, in stream order.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,10 +28,10 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How long a stream keeps a message, and for how long it knows its id again (both in seconds; 0 is for ever).
+    """How long a stream keeps a message and knows its id again, both in seconds; age 0 is for ever.
 
-    The duplicate window must outlast the longest outage an outbox is meant to survive. It costs the server about
-    160 bytes a message, hence the shorter one of the two busy streams.
+    The duplicate window must outlast the longest outage an outbox is meant to survive. It costs the server
+    about 160 bytes a message, hence the shorter one of the two busy streams.
     """
 
     max_age: int
@@ -103,7 +103,8 @@ def keeps_newest_only(stream: str) -> bool:
 def keeping_headers(entity: Entity) -> dict[str, str]:
     """The headers that tell a stream of mixed entities how to keep this one.
 
-    In the bridge's stream an event leaves after its time, and a state value replaces the older one of its path.
+    In the bridge's stream an event leaves after its time, and a state value replaces the older one of its
+    path.
     """
     if entity.stream != "BRIDGE":
         return {}

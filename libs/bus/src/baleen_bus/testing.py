@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import orjson
 
@@ -30,7 +31,8 @@ class NatsServer:
         self.folder = Path(tempfile.mkdtemp(prefix="baleen-nats-"))
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
-        # A password is a value in the server's configuration language: the letter keeps it from being a number.
+        # A password is a value in the server's configuration language: the letter keeps it from being a
+        # number.
         self.passwords = (
             {user: f"p{os.urandom(12).hex()}" for user in PASSWORD_VARIABLES} if with_users else {}
         )
@@ -59,7 +61,7 @@ class NatsServer:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> "NatsServer":
+    def start(self) -> Self:
         """Starts and waits until clients can connect; later starts use the first one's port and store."""
         ports = self.folder / "ports"
         shutil.rmtree(ports, ignore_errors=True)
@@ -104,7 +106,7 @@ class NatsServer:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def __enter__(self) -> "NatsServer":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_exc: object) -> None:

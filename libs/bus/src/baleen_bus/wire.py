@@ -1,8 +1,9 @@
 """The one seam over the NATS client's insides: raw blocks out, raw messages in.
 
-Public API would cost about 1 µs a header on each side, one task and queue a subscription (which also loses the order
-between subscriptions), and would send after a reconnect, ahead of older messages, what was written before it. Everything
-private that Baleen touches is in this module, and ``test_wire.py`` fails when the client changes it.
+Public API would cost about 1 µs a header on each side, one task and queue a subscription (which also loses
+the order between subscriptions), and would send after a reconnect, ahead of older messages, what was
+written before it. Everything private that Baleen touches is in this module, and ``test_wire.py`` fails when
+the client changes it.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 Handler = Callable[[bytes, bytes, bytes | None], None]
-"""Called with subject, body and raw header block (None when there is none), on the loop, in order of arrival."""
+"""Called with subject, body and raw header block (None if there is none), in order of arrival."""
 
 
 class WireClient(Client):
@@ -27,7 +28,7 @@ class WireClient(Client):
         self._on_handler_error = on_handler_error
 
     async def listen(self, subject: str, handler: Handler) -> Subscription:
-        """Subscribes ``handler`` directly: no queue, no task; order across subscriptions is that of the connection.
+        """Subscribes ``handler`` directly: no queue, no task; order is that of the connection.
 
         The handler must be short: nothing else is read meanwhile. Its exceptions are reported, never raised.
         """
@@ -51,8 +52,9 @@ class WireClient(Client):
     def start_clean(self) -> None:
         """After a cut: a new connection begins with nothing of the old one, neither unwritten nor half-read.
 
-        The client would first send what it had not written, ahead of older messages; and what its read loop still got
-        after the cut stays in the parser, which then takes the new connection's first bytes for the old one's.
+        The client would first send what it had not written, ahead of older messages; and what its read loop
+        still got after the cut stays in the parser, which then takes the new connection's first bytes for
+        the old one's.
         """
         self._pending.clear()
         self._pending_data_size = 0
