@@ -10,6 +10,7 @@ The road, in the order in which data meets it:
     normalize upstream row to contract message, one module per family (pure)
     gaps      holes that must be announced (pure)
     polls     the same from REST, through rest and its budget in limiter (pure)
+    orders    what others may ask of it over the bus
     watch     how each feed stands, by feed_state and market_hours (pure)
     status    what an operator may ask, beside metrics
 

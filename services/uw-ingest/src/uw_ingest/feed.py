@@ -88,6 +88,7 @@ class Feed:
         self._random = random or Random()  # noqa: S311 - jitter, not secrecy
         self._line: Line | None = None
         self._gone = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._heard_at: datetime | None = None
         self._opened_at = 0.0
         self.connection = Connection.CONNECTING
@@ -101,11 +102,21 @@ class Feed:
         try:
             while True:
                 healthy_for, rest = await self._once()
-                delay = backoff.after(healthy_for=healthy_for, spread=self._random.uniform(-1, 1))
-                await asyncio.sleep(max(delay, rest))
+                if not self._hurry.is_set():
+                    delay = backoff.after(healthy_for=healthy_for, spread=self._random.uniform(-1, 1))
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(max(delay, rest)):
+                            await self._hurry.wait()
+                self._hurry.clear()
         finally:
             if self._line is not None:
                 self._line.hang_up("leaving")
+
+    def renew(self) -> None:
+        """Close the socket, if there is one, and open the next without waiting."""
+        self._hurry.set()
+        if self._line is not None:
+            self._line.hang_up("asked to reconnect")
 
     def connected_for(self) -> float:
         """Return the age of the open socket in seconds, 0 while there is none."""

@@ -30,6 +30,7 @@ from uw_ingest.intake import Hearers, Intake
 from uw_ingest.limiter import Budget
 from uw_ingest.market_hours import MarketHours, exchange_sessions
 from uw_ingest.metrics import IngestCollector
+from uw_ingest.orders import obey
 from uw_ingest.polls import Congress, Movers, Poll
 from uw_ingest.predecessor import known_disclosures, newest_times
 from uw_ingest.protocol import FeedProtocol
@@ -145,6 +146,7 @@ async def _road(
             polls = await _polls(ingest, bus, rest, intake)
             watch.attach(feed, polls)
             jobs["feed"] = feed.run
+            jobs["orders"] = partial(obey, bus, feed, clock)
             jobs |= {f"poll-{poll.feed}": poll.run for poll in polls}
         jobs["watch"] = partial(watch.run, partial(_readiness, ingest, bus, feed))
         jobs["calendar"] = partial(_hours, settings, watch, clock)

@@ -1,0 +1,62 @@
+"""What others may ask of uw-ingest over the bus: to connect to upstream anew."""
+
+import asyncio
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from baleen_bus.connection import Bus
+from baleen_contracts.command import RECONNECT_SUBJECT, CommandReply, CommandRequest
+from baleen_runtime.clock import Clock
+from uw_ingest.feed import Connection, Feed
+
+log: Any = structlog.get_logger("uw_ingest.orders")
+
+ONCE_IN = 60.0  # seconds; a client in a loop must not become a storm upstream
+DONE_WITHIN = 3.0  # seconds; who asks waits a little longer than this
+LOOK_EVERY = 0.02
+
+
+async def obey(bus: Bus, feed: Feed, clock: Clock) -> None:
+    """Answer orders for ever."""
+    last = -ONCE_IN
+
+    async def answer(message: Any) -> None:
+        nonlocal last
+        now = clock.monotonic()
+        reply = refusal(message.data, since_last=now - last)
+        if reply is None:
+            last = now
+            reply = await _reconnect(feed)
+        log.info("asked to reconnect", ok=reply.ok, code=reply.code)
+        if message.reply:
+            await message.respond(reply.to_json())
+
+    await bus.nc.subscribe(RECONNECT_SUBJECT, cb=answer)
+    await asyncio.Event().wait()
+
+
+def refusal(body: bytes, *, since_last: float) -> CommandReply | None:
+    """Say why an order is not obeyed, or ``None`` when it is."""
+    try:
+        order = CommandRequest.model_validate_json(body)
+    except ValidationError:
+        return CommandReply(ok=False, code="BAD_REQUEST", message="an order is a JSON object with an action")
+    if order.action != "reconnect":
+        return CommandReply(ok=False, code="UNKNOWN_ACTION", message="uw-ingest knows only: reconnect")
+    if since_last < ONCE_IN:
+        seconds = round(ONCE_IN - since_last)
+        return CommandReply(ok=False, code="TOO_SOON", message=f"reconnected lately; again in {seconds} s")
+    return None
+
+
+async def _reconnect(feed: Feed) -> CommandReply:
+    opened = feed.opened_times
+    feed.renew()
+    for _ in range(round(DONE_WITHIN / LOOK_EVERY)):
+        if feed.opened_times > opened and feed.connection is Connection.CONNECTED:
+            return CommandReply(ok=True)
+        await asyncio.sleep(LOOK_EVERY)
+    why = feed.reason or str(feed.connection)
+    return CommandReply(ok=False, code="NOT_CONNECTED", message=f"upstream is not connected: {why}")
