@@ -52,7 +52,7 @@ async def test_a_reconnect_is_done_when_it_is_answered(
 async def test_the_gateways_user_may_ask_and_is_answered(
     nats_server_with_users: NatsServer, ingest_running: Any, eventually: Any
 ):
-    """With everybody held to their permissions the order still reaches uw-ingest, and its answer the gateway."""
+    """With everybody held to their permissions, order and answer still find their way."""
     server = nats_server_with_users
     user = {"nats_user": "uw-ingest", "nats_password": server.passwords["uw-ingest"]}
     async with (
