@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from nats.errors import OutboundBufferLimitError
 
-import baleen_bus.connection
+import baleen_bus.profile
 from baleen_bus import (
     DropReason,
     Follower,
@@ -33,7 +33,7 @@ async def ids_in(bus, stream="SIGNAL") -> list[str]:
 
 def quick_pings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a half-open link show after half a second instead of ten."""
-    monkeypatch.setitem(baleen_bus.connection.PROFILE, "ping_interval", 0.25)
+    monkeypatch.setitem(baleen_bus.profile.PROFILE, "ping_interval", 0.25)
 
 
 async def test_pitfall_01_an_error_ack_settles_its_message_with_a_reason(nats_server, bus, signal):
@@ -152,7 +152,7 @@ async def test_pitfall_07_a_half_open_link_is_noticed_and_nothing_is_lost(nats_s
 
 async def test_pitfall_08_more_than_sixty_attempts_do_not_close_the_client(nats_server, monkeypatch):
     """By default it would be closed for good, with the process living on."""
-    monkeypatch.setitem(baleen_bus.connection.PROFILE, "reconnect_time_wait", 0.01)
+    monkeypatch.setitem(baleen_bus.profile.PROFILE, "reconnect_time_wait", 0.01)
     closed: list[bool] = []
     async with open_bus(url=nats_server.url, name="test", on_closed=lambda: closed.append(True)) as bus:
         nats_server.kill()

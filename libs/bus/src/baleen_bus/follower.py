@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, Self
 
 from baleen_bus.connection import Bus, end_task
@@ -21,6 +20,7 @@ from baleen_bus.reading import (
     stream_state,
 )
 from baleen_bus.sequence import GapReason, Sequence
+from baleen_bus.starts import FollowerStats, FromSequence, Gap, LastPerSubject, Start
 
 log = logging.getLogger("baleen_bus")
 
@@ -31,52 +31,6 @@ THOROUGH_EVERY: Final = 30
 HOLD_LIMIT: Final = 50_000
 ATTEMPTS: Final = 4
 """Readings until messages that do not join on count as lost: a replica may lag behind its leader."""
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """Start with what is stored from now on."""
-
-
-@dataclass(frozen=True, slots=True)
-class FromSequence:
-    """Start with this sequence, the first one wanted."""
-
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class LastPerSubject:
-    """Start with the last message of every subject, then what follows."""
-
-
-Start = Live | FromSequence | LastPerSubject
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Sequences that will not come. A follower of a part of a stream may count others' among them."""
-
-    stream: str
-    from_seq: int
-    to_seq: int
-    reason: GapReason
-
-
-@dataclass(slots=True)
-class FollowerStats:
-    """Counters since the follower was made; services export them."""
-
-    delivered: int = 0
-    repaired: int = 0
-    """Messages that came by reading instead of live."""
-    repairs: int = 0
-    failed_repairs: int = 0
-    gaps: int = 0
-    forged: int = 0
-    """Messages on a public subject that no stream had stored."""
-    duplicates: int = 0
-    callback_errors: int = 0
 
 
 class Follower:

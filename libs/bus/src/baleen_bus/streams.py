@@ -31,7 +31,7 @@ class Keeping:
     """How long a stream keeps a message and knows its id again, both in seconds; age 0 is for ever.
 
     The duplicate window must outlast the longest outage an outbox is meant to survive. It costs the server
-    about 160 bytes a message, hence the shorter one of the two busy streams.
+    100 to 200 bytes a message, hence the shorter one of the two busy streams.
     """
 
     max_age: int
