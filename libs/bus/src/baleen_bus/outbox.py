@@ -42,12 +42,14 @@ class Outbox:
         self._max_bytes = max_bytes
         self._in_flight = in_flight
         self._ack_within = ack_within
-        self._waiting: deque[Entry] = deque()
+        self.waiting: deque[Entry] = deque()
+        """What is to be sent, or sent again, next; settled ones among them are skipped."""
         self._flying: dict[int, Entry] = {}
         self._again: dict[
             int, Entry
-        ] = {}  # sent before, now waiting in front of ``_waiting`` to be sent again
-        self._messages = 0
+        ] = {}  # sent before, now waiting in front of ``waiting`` to be sent again
+        self.messages = 0
+        """Messages held: waiting, or sent and unacked."""
         self._pause = FIRST_PAUSE
         self._paused_until = 0.0
         self._linked = False
@@ -55,18 +57,10 @@ class Outbox:
         """Bytes held."""
         self.resent = 0
 
-    def __len__(self) -> int:
-        return self._messages
-
     @property
     def flying(self) -> int:
         """Messages sent and not yet acked."""
         return len(self._flying)
-
-    @property
-    def may_send(self) -> bool:
-        """Whether something waits and the window has room (a pause apart)."""
-        return self._linked and bool(self._waiting) and len(self._flying) < self._in_flight
 
     def offer(self, entry: Entry) -> None:
         """Takes a message.
@@ -75,17 +69,17 @@ class Outbox:
             OutboxFull: there is no room; nothing changed.
         """
         size = len(entry.command)
-        if self._messages >= self._max_messages or self.size + size > self._max_bytes:
-            raise OutboxFull(f"{self._messages} messages, {self.size} bytes are waiting for the bus")
-        self._waiting.append(entry)
-        self._messages += 1
+        if self.messages >= self._max_messages or self.size + size > self._max_bytes:
+            raise OutboxFull(f"{self.messages} messages, {self.size} bytes are waiting for the bus")
+        self.waiting.append(entry)
+        self.messages += 1
         self.size += size
 
     def take(self, now: float, limit: int) -> list[bytes]:
         """The next commands to send, at most ``limit``; they count as sent at ``now``."""
         if not self._linked or now < self._paused_until:
             return []
-        waiting, flying, again = self._waiting, self._flying, self._again
+        waiting, flying, again = self.waiting, self._flying, self._again
         commands: list[bytes] = []
         room = min(limit, self._in_flight - len(flying))
         while waiting and len(commands) < room:
@@ -109,7 +103,7 @@ class Outbox:
             if entry is None:
                 return None
             entry.settled = True
-        self._messages -= 1
+        self.messages -= 1
         self.size -= len(entry.command)
         self._pause = FIRST_PAUSE
         return entry
@@ -148,13 +142,13 @@ class Outbox:
     def give_up(self) -> list[Entry]:
         """Empties the outbox and returns what was left, oldest first."""
         self._go_back()
-        left = [entry for entry in self._waiting if not entry.settled]
-        self._waiting.clear()
+        left = [entry for entry in self.waiting if not entry.settled]
+        self.waiting.clear()
         self._again.clear()
-        self._messages = self.size = 0
+        self.messages = self.size = 0
         return left
 
     def _go_back(self) -> None:
-        self._waiting.extendleft(reversed(self._flying.values()))
+        self.waiting.extendleft(reversed(self._flying.values()))
         self._again.update(self._flying)
         self._flying.clear()

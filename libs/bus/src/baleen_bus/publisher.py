@@ -68,6 +68,7 @@ class Publisher:
             max_messages=max_messages, max_bytes=max_bytes, in_flight=in_flight, ack_within=ack_within
         )
         self._inbox = bus.nc.new_inbox() + "."
+        self._largest = bus.nc.max_payload - HEADROOM
         self._number = 0
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
@@ -77,7 +78,7 @@ class Publisher:
     @property
     def backlog(self) -> int:
         """Messages taken and not yet known to be stored."""
-        return len(self._outbox)
+        return self._outbox.messages
 
     @property
     def backlog_bytes(self) -> int:
@@ -123,7 +124,7 @@ class Publisher:
             raise BusClosed("the publisher is closed")
         number = self._number = self._number + 1
         subject, command = self._envelopes.frame(message, f"{self._inbox}{number}")
-        if len(command) > self._bus.nc.max_payload - HEADROOM:  # the server would hang up on it
+        if len(command) > self._largest:  # the server would hang up on it
             raise PublishRefused(DropReason.TOO_BIG, f"{len(command)} bytes")
         try:
             self._outbox.offer(Entry(number, subject, command, on_stored, on_dropped))
@@ -157,10 +158,10 @@ class Publisher:
         """Waits up to ``within`` seconds until everything is stored; returns the number of messages left."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while len(self._outbox):
+                while self._outbox.messages:
                     self._empty.clear()
                     await self._empty.wait()
-        return len(self._outbox)
+        return self._outbox.messages
 
     async def _pump(self) -> None:
         loop = asyncio.get_running_loop()
@@ -176,6 +177,7 @@ class Publisher:
                 await asyncio.sleep(0)
 
     def _on_link(self) -> None:
+        self._largest = self._bus.nc.max_payload - HEADROOM
         self._outbox.link_up()
         self._wake.set()
 
@@ -226,9 +228,9 @@ class Publisher:
         return PublishRefused(reason, detail)
 
     def _settled(self) -> None:
-        if not len(self._outbox):
+        if self._outbox.messages == 0:
             self._empty.set()
-        elif self._outbox.may_send:
+        elif self._outbox.waiting:
             self._wake.set()
 
     def _call(self, callback: Callable[[_T], None], argument: _T) -> None:
