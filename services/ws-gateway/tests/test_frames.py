@@ -21,7 +21,7 @@ def parsed(data: bytes) -> Frame:
     raise AssertionError("the frame is not whole")
 
 
-@given(st.text(max_size=300))
+@given(st.text(min_size=1, max_size=300))
 def test_a_text_frame_carries_its_payload(text: str):
     """What is put in comes out, as one final text frame."""
     frame = parsed(text_frame(text.encode()))
@@ -31,8 +31,13 @@ def test_a_text_frame_carries_its_payload(text: str):
 
 def test_the_length_is_right_at_each_border():
     """Lengths of 7, 16 and 64 bits are each used where they must be."""
-    for size in (0, 1, 125, 126, 127, 65_535, 65_536, 70_000):
+    for size in (1, 125, 126, 127, 65_535, 65_536, 70_000):
         assert len(parsed(text_frame(b"x" * size)).data) == size
+
+
+def test_nothing_to_say_is_no_frame():
+    """A dialect whose clients cannot read errors says nothing, not an empty text."""
+    assert text_frame(b"") == b""
 
 
 def test_a_close_frame_says_code_and_reason():

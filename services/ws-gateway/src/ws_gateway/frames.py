@@ -13,8 +13,10 @@ PING = b"\x89\x00"
 
 
 def text_frame(payload: bytes) -> bytes:
-    """Return the frame that carries *payload*, which is UTF-8."""
+    """Return the frame that carries *payload*, which is UTF-8; nothing to say is no frame."""
     size = len(payload)
+    if not size:
+        return b""
     if size < _SHORT:
         return bytes((_TEXT, size)) + payload
     if size < _MEDIUM:

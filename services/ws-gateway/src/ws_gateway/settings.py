@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from baleen_runtime.settings import ServiceSettings, settings_for
+from ws_gateway.dialects.alpha_terminal import NOT_SIGNALS
 
 _LOCAL_PORTS = (3000, 5173, 8000, 8501)
 
@@ -42,6 +43,10 @@ class Settings(ServiceSettings):
     max_frame_bytes: int = Field(default=65_536, ge=1_024, description="Largest frame a client may send.")
     client_buffer_bytes: int = Field(
         default=1_048_576, ge=65_536, description="Bytes that may wait for a slow client before it is closed."
+    )
+    not_signals: tuple[str, ...] = Field(
+        default=tuple(sorted(NOT_SIGNALS)),
+        description="Alert types that the Alpha Terminal channel `signals` leaves out.",
     )
     newest_kept: int = Field(default=200, ge=50, description="Messages remembered per kind, for snapshots.")
     drain_seconds: float = Field(default=4.0, gt=0, le=60, description="Time to say goodbye to all clients.")

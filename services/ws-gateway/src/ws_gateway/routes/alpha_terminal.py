@@ -18,7 +18,7 @@ from ws_gateway.dialects.alpha_channels import (
     signals,
     unified,
 )
-from ws_gateway.dialects.alpha_terminal import NOT_SIGNALS, AlphaSignals, AlphaTerminal
+from ws_gateway.dialects.alpha_terminal import AlphaSignals, AlphaTerminal
 from ws_gateway.dialects.timestamps import stamp
 from ws_gateway.errors import Refusal
 from ws_gateway.gateway import Gateway
@@ -97,7 +97,7 @@ async def _open(
     def count_unread() -> None:
         gateway.hub.refusals[Refusal.BAD_JSON] += 1
 
-    not_signals: frozenset[str] = frozenset(getattr(gateway.settings, "not_signals", NOT_SIGNALS))
+    not_signals: frozenset[str] = frozenset(kind.lower() for kind in gateway.settings.not_signals)
     dialect = AlphaSignals(count_unread, not_signals) if only_signals else AlphaTerminal(count_unread)
     try:
         channel, replay = choose(), _replay(websocket.query_params.get("replay"))
