@@ -50,6 +50,11 @@ class Pen:
         return len(self._seats) + len(self._late)
 
     @property
+    def behind(self) -> int:
+        """How many clients were last found to lag."""
+        return len(self._behind)
+
+    @property
     def total(self) -> int:
         """How many frames this pen has been given since it exists."""
         return self.said + len(self.pending)
@@ -127,6 +132,11 @@ class Cohort:
         self.dirty = False
         self.flushed_at = 0.0
         self.cost = 0.0
+
+    @property
+    def behind(self) -> int:
+        """How many clients were last found to lag, and so cost nothing to flush."""
+        return sum([pen.behind for pen in self.pens])
 
     def flush(self) -> int:
         """Flush every pen and return how many frames were delivered."""

@@ -17,7 +17,7 @@ from ws_gateway.pacing import Pace
 _SLICE = 0.001
 _EARLY = 0.0005  # timers have a resolution of a millisecond; half of it early beats a whole one late
 _SILENT_AFTER = 1.0
-_SPREAD, _SPREAD_ABOVE = 0.8, 0.010
+_SPREAD, _SPREAD_ABOVE, _LATE = 0.8, 0.010, 0.004
 
 
 class Sweep:
@@ -98,10 +98,11 @@ class Sweep:
         while queue and queue[0][0] <= now + _EARLY and now - began < _SLICE:
             now = self._flush(heapq.heappop(queue)[2])
         if queue:
-            self._wake_at(max(queue[0][0], min(now + self._gap(), queue[0][0] + self.pace.interval / 4)))
+            due = queue[0][0]
+            self._wake_at(max(due, min(began + self._stride(), due + _LATE)))
 
-    def _gap(self) -> float:
-        """Return the pause between two cohorts that spreads a round evenly; 0 while a round is short."""
+    def _stride(self) -> float:
+        """Return the time between slices that spreads a round evenly; 0 while a round is short."""
         interval = self.pace.interval
         return _SPREAD * interval / max(1, len(self._active)) if interval > _SPREAD_ABOVE else 0.0
 
@@ -113,7 +114,11 @@ class Sweep:
         spent = self._cpu_clock() - began
         now = self._clock()
         cohort.flushed_at = now
-        cohort.cost = self.pace.learn(cohort.cost, spent)
+        # Who lags is not written to now but costs the same later: a crowd of them must not quicken the pace.
+        served = cohort.size - cohort.behind
+        cohort.cost = self.pace.learn(
+            cohort.cost, spent * cohort.size / served if served > 0 else cohort.cost
+        )
         self._active.add(cohort)
         self.flushes += 1
         self.seconds += spent
