@@ -60,3 +60,13 @@ def test_a_library_that_logs_by_itself_is_redacted(lines: io.StringIO):
 def test_a_very_short_value_is_not_treated_as_a_secret():
     """Blanking out one- or two-letter values would make every line unreadable."""
     assert Redactor(["a"]).text("a banana") == "a banana"
+
+
+@pytest.mark.parametrize("library", ["httpx", "uvicorn.access", "uvicorn.error"])
+def test_what_libraries_say_of_every_request_is_left_out(lines: io.StringIO, library: str):
+    """Such lines hold whole URLs, and a client's token may stand in one; warnings still come through."""
+    logging.getLogger(library).info('"WebSocket /v1/stream?token=unknown-to-us" [accepted]')
+    logging.getLogger(library).warning("a warning")
+
+    assert "unknown-to-us" not in lines.getvalue()
+    assert "a warning" in lines.getvalue()
