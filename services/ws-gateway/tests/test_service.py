@@ -67,10 +67,12 @@ async def service(**chosen: Any) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def publishing(server: NatsServer, **credentials: str) -> AsyncIterator[Publisher]:
+async def publishing(
+    server: NatsServer, source: str = "test", **credentials: str
+) -> AsyncIterator[Publisher]:
     """Publish to the bus."""
     opening = open_bus(url=server.url, name="test", **credentials)
-    async with opening as bus, Publisher(bus, source="test") as publisher:
+    async with opening as bus, Publisher(bus, source=source) as publisher:
         yield publisher
 
 
@@ -127,6 +129,17 @@ async def test_the_past_is_shown_and_the_live_follows(nats_server: NatsServer):
             assert live["data"]["symbol"] == "CCC"
             stream, _, seq = live["at"].split(".")
             assert (stream, int(seq)) == ("SIGNAL", stored.seq + 1)
+
+
+@pytest.mark.parametrize(("source", "simulated"), [("uw-simulator", True), ("uw-ingest", False)])
+async def test_made_up_data_is_called_simulated(nats_server: NatsServer, source: str, *, simulated: bool):
+    """The welcome says whether what is remembered came from the simulator."""
+    async with publishing(nats_server, source) as publisher:
+        await publisher.publish(message("flow_alert"))
+    async with service(nats_url=nats_server.url) as running:
+        await running.ready()
+        async with running.connect() as client:
+            assert (await frame(client))["simulated"] is simulated
 
 
 async def test_messages_of_a_bus_restart_arrive_once(nats_server: NatsServer):

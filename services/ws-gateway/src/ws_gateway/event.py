@@ -19,9 +19,9 @@ class Event:
         stream: the stream that stores it.
         seq: its number in that stream.
         at: the position a client may resume from, `<stream>.<epoch>.<seq>`; opaque to clients.
-        time: the publisher's `ce-time`, ISO-8601 UTC, where the publisher gave one.
+        time: the publisher's `ce-time`, ISO-8601 UTC, where it was read; see `occurred_at`.
         body: the contract message as JSON, byte for byte as it travelled.
-        source: the publisher's `ce-source`, such as `uw-ingest` or `uw-simulator`.
+        source: the publisher's `ce-source`, such as `uw-ingest` or `uw-simulator`, where it was read.
         frames: per dialect name, the ready WebSocket frame, or None where the dialect does not show it.
     """
 
@@ -43,3 +43,14 @@ class Event:
             orjson.JSONDecodeError: the body is no JSON.
         """
         return orjson.loads(self.body)
+
+    @cached_property
+    def occurred_at(self) -> str:
+        """When it happened, ISO-8601 UTC; a contract body says it as its header does. Empty if unknown."""
+        if self.time is not None:
+            return self.time
+        try:
+            said = self.data.get("occurred_at", "")
+        except (ValueError, AttributeError):
+            return ""
+        return said if isinstance(said, str) else ""

@@ -49,9 +49,7 @@ class Gateway:
     def take(self, event: Event) -> None:
         """Remember a message of the bus and give it to everyone who wants it."""
         self.taken += 1
-        self.note_position(event)
-        if event.source == _SIMULATOR:
-            self._simulated_until = time.monotonic() + _SIMULATED_FOR
+        self.note(event)
         self.memory.keep(event)
         self.hub.publish(event)
 
@@ -66,9 +64,11 @@ class Gateway:
         self.rounds.close()
         self.hub.sweep.close()
 
-    def note_position(self, event: Event) -> None:
-        """Note how far a stream has been heard."""
+    def note(self, event: Event) -> None:
+        """Note how far a stream has been heard, and whether what is heard is made up."""
         self.positions[event.stream] = event.at
+        if event.source == _SIMULATOR:
+            self._simulated_until = time.monotonic() + _SIMULATED_FOR
 
     async def take_in(
         self, websocket: WebSocket, session: Session, subprotocol: str | None = None

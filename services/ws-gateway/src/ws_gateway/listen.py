@@ -7,6 +7,7 @@ nor a duplicate when the two are joined.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 _UNHEARD = ("DEAD",)
 _MAX_SUBJECTS = 100_000
 _TRY_AGAIN_AFTER = 1.0
+_SOURCE_EVERY = 1.0
 
 
 def heard_streams() -> dict[str, tuple[Entity, ...]]:
@@ -56,6 +58,7 @@ class Listener:
         self._entities = entities
         self._names: dict[str, str | None] = {}
         self._held: list[Event] | None = []
+        self._source_due = 0.0
         self._caught_up = asyncio.Event()
         only_last = all(entity.delivery is Delivery.LATEST for entity in entities)
         self._only_last = only_last
@@ -94,7 +97,7 @@ class Listener:
             event = self._event(delivered)
             if event is not None:
                 self._gateway.memory.keep(event)
-                self._gateway.note_position(event)
+                self._gateway.note(event)
 
     def _release(self) -> None:
         held, self._held = self._held, None
@@ -129,17 +132,24 @@ class Listener:
         if name is None:
             self._gateway.hub.dropped[Dropped.UNKNOWN_SUBJECT] += 1
             return None
-        headers = delivered.headers
         return Event(
             subject=subject,
             entity=name,
             stream=self._stream,
             seq=delivered.seq,
             at=self._at(delivered.seq),
-            time=headers.get("ce-time"),
+            time=None,
             body=delivered.body,
-            source=headers.get("ce-source"),
+            source=self._source(delivered),
         )
+
+    def _source(self, delivered: Delivered) -> str | None:
+        """Return who published, asked about once a second: reading headers costs more than all else here."""
+        now = time.monotonic()
+        if now < self._source_due:
+            return None
+        self._source_due = now + _SOURCE_EVERY
+        return delivered.headers.get("ce-source")
 
     def _at(self, seq: int) -> str:
         return f"{self._stream}.{self.follower.epoch}.{seq}"

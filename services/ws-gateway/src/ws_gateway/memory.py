@@ -87,4 +87,4 @@ def _wanted(topics: tuple[str, ...], event: Event) -> bool:
 
 def _order(event: Event) -> tuple[str, str, int]:
     """Time first, where there is one: several streams share no other order."""
-    return (event.time or "", event.stream, event.seq)
+    return (event.occurred_at, event.stream, event.seq)

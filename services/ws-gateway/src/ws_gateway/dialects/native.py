@@ -205,7 +205,7 @@ class Native:
 
 
 def _event(event: Event, ending: bytes) -> bytes:
-    time = event.time or event.data.get("occurred_at")
+    time = event.occurred_at or None
     head = orjson.dumps({"op": "event", "topic": event.subject, "at": event.at, "time": time})
     return b"".join((head[:-1], b',"data":', event.body, ending))
 
