@@ -15,6 +15,8 @@ from enum import StrEnum
 
 from uw_ingest.channels import Rhythm, kind_of
 
+_DOUBLINGS = 8  # of the interval between repeats; a week of asking must not outgrow a float
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -259,7 +261,8 @@ class FeedProtocol:
         return []
 
     def _ask(self, channel: str, join: _Join, at: float) -> SendText:
-        wait = min(self.patience.answer_within * 2**join.asked, self.patience.answer_at_most)
+        doubled = self.patience.answer_within * 2 ** min(join.asked, _DOUBLINGS)
+        wait = min(doubled, self.patience.answer_at_most)
         join.joined, join.asked_at, join.asked, join.ask_again_at = (
             Joined.ASKED,
             at,
