@@ -97,6 +97,17 @@ def test_strange_headers_are_ignored(value: str):
     assert (budget.day_limit, budget.day_used, budget.wait(NOON)) == (None, 1, 0)
 
 
+def test_a_reset_beyond_the_minute_waits_a_minute():
+    """Upstream's minute cannot take longer than one, whatever a header says."""
+    headers = {"x-uw-req-per-minute-remaining": "0", "x-uw-req-per-minute-reset": "999999999999"}
+    budget = Budget()
+    budget.take(NOON)
+    budget.landed(NOON, counted=True, headers=headers)
+
+    assert budget.wait(NOON) == 60
+    assert Budget().limited(NOON, Limit.MINUTE, headers=headers, spread=0) == 60
+
+
 def test_the_three_bodies_of_a_429_are_told_apart():
     """Their cures differ: a moment, the minute's end, 20:00 in New York."""
     bodies = {

@@ -82,14 +82,11 @@ class Budget:
             self.day_limit = limit
         if used is not None:
             self.day_used = used
-        left, reset = (
-            _number(headers, "x-uw-req-per-minute-remaining"),
-            _number(headers, "x-uw-req-per-minute-reset"),
-        )
+        left = _number(headers, "x-uw-req-per-minute-remaining")
         if left is not None and left < _UNCAPPED:
             at = now.timestamp()
             if left == 0:
-                self._blocked_until = at + (_MINUTE if reset is None else reset / 1000)
+                self._blocked_until = at + _minute_left(headers)
             else:  # someone else spends too: move our own clock to what is really left
                 self._next = max(self._next, at + self._burst_span - (left - 1) * self._interval)
 
@@ -100,8 +97,7 @@ class Budget:
         if kind is Limit.DAY:
             until = day_reset(now).timestamp()
         elif kind is Limit.MINUTE:
-            reset = _number(headers, "x-uw-req-per-minute-reset")
-            until = at + (_MINUTE if reset is None else reset / 1000)
+            until = at + _minute_left(headers)
         else:
             until = at + 0.375 + 0.125 * spread
         asked = _number(headers, "retry-after")
@@ -127,6 +123,12 @@ class Budget:
         if now.timestamp() >= self._day_ends:
             self._day_ends = day_reset(now).timestamp()
             self.day_used = 0
+
+
+def _minute_left(headers: Mapping[str, str]) -> float:
+    """Return the seconds until upstream's minute starts anew; whatever the header says, a minute at most."""
+    reset = _number(headers, "x-uw-req-per-minute-reset")
+    return _MINUTE if reset is None else min(reset / 1000, _MINUTE)
 
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:
