@@ -42,6 +42,15 @@ def test_every_kind_of_frame_has_one_meaning(body: bytes, meaning: object):
     assert decode(body) == meaning
 
 
+@pytest.mark.parametrize("depth", [10, 254, 900])
+def test_words_that_are_no_text_are_written_as_json(depth: int):
+    """An error may be any JSON, nested deeper than can be written."""
+    said = decode(b'["x",{"error":' + b"[" * depth + b"]" * depth + b"}]")
+
+    assert isinstance(said, Answer)
+    assert not said.accepted
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_can_make_it_raise(body: bytes):
     """Whatever upstream sends, there is an answer."""

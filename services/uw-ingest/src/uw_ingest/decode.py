@@ -11,7 +11,6 @@ from uw_ingest.refusals import Refusal
 
 MAX_FRAME_BYTES = 1 << 20  # the largest honest frame, a periscope chunk of 1,024 rows, is about 100 KB
 MAX_CHANNEL_CHARS = 64
-MAX_WHY_CHARS = 200
 
 _COMPLAINT_KEYS = frozenset({"error", "message", "reason", "response", "status", "code"})
 
@@ -24,7 +23,11 @@ class Data(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Upstream's answer to a join: accepted or not, and why not."""
+    """Upstream's answer to a join: accepted or not, and why not, in upstream's own words.
+
+    The words are whole: whoever shows them takes the token out first and cuts them after, since a cut
+    through the token would leave half of it unrecognised.
+    """
 
     channel: str
     accepted: bool
@@ -75,18 +78,28 @@ def _answer(channel: str, payload: dict[str, Any]) -> Answer:
     if payload.get("status") == "ok" and "error" not in payload:
         return Answer(channel, accepted=True)
     why = payload.get("error") or payload.get("message") or payload.get("reason") or payload.get("response")
-    return Answer(channel, accepted=False, why=str(why)[:MAX_WHY_CHARS])
+    return Answer(channel, accepted=False, why=_words(why))
 
 
 def _complaint(frame: Any) -> Complaint | Refusal:
     """Upstream's errors have been seen only as text, never as a shape: look for words anywhere."""
     if isinstance(frame, dict) and ("error" in frame or "message" in frame):
-        return Complaint(str(frame.get("error") or frame.get("message"))[:MAX_WHY_CHARS])
+        return Complaint(_words(frame.get("error") or frame.get("message")))
     words = frame if isinstance(frame, list) else [frame]
     for word in words[:8]:
         if isinstance(word, str) and "limit" in word.lower():
-            return Complaint(word[:MAX_WHY_CHARS])
+            return Complaint(word)
     return Refusal.NOT_A_PAIR
+
+
+def _words(value: Any) -> str:
+    """Return a text as it is and anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # nested deeper than can be written
+        return "no words"
 
 
 def _is_utf8(body: bytes) -> bool:

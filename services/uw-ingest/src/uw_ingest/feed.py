@@ -35,6 +35,7 @@ from uw_ingest.refusals import Refusal
 
 log: Any = structlog.get_logger("uw_ingest.feed")
 
+MAX_WORDS = 200  # characters of upstream's that are quoted
 _TICK = 1.0  # seconds; the longest the protocol goes without hearing that time passed
 
 
@@ -124,7 +125,7 @@ class Feed:
 
     def answered(self, answer: Answer) -> None:
         """Pass on upstream's answer to a join; its words are quoted to people, hence without the token."""
-        why = self._redact(answer.why)
+        why = self._quote(answer.why)
         self._tell(JoinAnswered(answer.channel, answer.accepted, self._clock.monotonic(), why))
         if answer.accepted:
             self._on_joined(answer.channel)
@@ -133,13 +134,18 @@ class Feed:
 
     def complained(self, complaint: Complaint) -> None:
         """Pass on an error that names no channel."""
-        log.warning("upstream complained", words=self._redact(complaint.text))
-        self._tell(Complained(complaint.text, self._clock.monotonic()))
+        words = self._quote(complaint.text)
+        log.warning("upstream complained", words=words)
+        self._tell(Complained(words, self._clock.monotonic()))
 
     def heard(self, counts: Mapping[str, int]) -> None:
         """Pass on that data came, a slice at a time."""
         self._heard_at = self._clock.now()
         self._tell(FramesReceived(counts, self._clock.monotonic()))
+
+    def _quote(self, words: str) -> str:
+        """Take out the token, then cut; the other way round half a token could stay."""
+        return self._redact(words)[:MAX_WORDS]
 
     async def _once(self) -> tuple[float, float]:
         """Live through one socket; return how long it was healthy and the least time to rest after it."""
