@@ -33,7 +33,8 @@ OPEN_WITHIN = 10.0  # seconds for name, TCP, TLS and handshake together
 PING_AFTER = 20.0  # seconds without a frame
 PONG_WITHIN = 10.0
 _LARGEST = 16 << 20  # bytes; beyond this the peer is not upstream any more and the socket is closed
-_FRAGMENTS_LARGEST = 1 << 21
+_FRAGMENTS_LARGEST = 1 << 21  # bytes of a fragmented text; a larger one is dropped and the socket lives on
+_FRAGMENTS_MOST = 4_096  # a text in more pieces has no end, and the socket is closed
 _TEXT = WSMsgType.TEXT
 
 
@@ -63,6 +64,7 @@ class Line(WSListener):
         self._ears = ears
         self._on_text = ears.on_text
         self._parts: list[bytes] = []
+        self._pieces = self._size = 0  # of the fragmented text that is being received
         self._transport: WSTransport | None = None
         self._gone: WSTransport | None = None
         self._why = "lost"
@@ -118,12 +120,27 @@ class Line(WSListener):
             self._fragment(frame)
 
     def _fragment(self, frame: WSFrame) -> None:
-        """Collect a fragmented text; one that grows too large is dropped whole and the socket lives on."""
-        self._parts.append(frame.get_payload_as_bytes())
-        if not frame.fin and sum(map(len, self._parts)) > _FRAGMENTS_LARGEST:
-            self._parts = [b"\0" * _FRAGMENTS_LARGEST]  # stays too large, holds no more than this
-        if frame.fin:
-            whole, self._parts = b"".join(self._parts), []
+        """Collect a fragmented text; too large a one is dropped, an endless one hung up on."""
+        piece = frame.get_payload_as_bytes()
+        self._pieces += 1
+        self._size += len(piece)
+        if self._pieces > _FRAGMENTS_MOST:
+            if self._pieces == _FRAGMENTS_MOST + 1:
+                self._parts.clear()
+                self._ears.on_refused(Refusal.OVERSIZED)
+                self.hang_up("a text without an end")
+            return
+        if self._size > _FRAGMENTS_LARGEST:
+            self._parts.clear()
+        else:
+            self._parts.append(piece)
+        if not frame.fin:
+            return
+        whole, too_large = b"".join(self._parts), self._size > _FRAGMENTS_LARGEST
+        self._parts, self._pieces, self._size = [], 0, 0
+        if too_large:
+            self._ears.on_refused(Refusal.OVERSIZED)
+        else:
             self._on_text(whole)
 
 
