@@ -28,7 +28,7 @@ from baleen_bus.connection import Bus, open_bus
 from baleen_bus.testing import NatsServer
 from uw_simulator.testing import TOKEN, Simulator
 
-BURST = 4_000  # trades; at most two of them are on their way, so that no buffer grows
+BURST = 10_000  # trades; at most two of them are on their way, so that no buffer grows
 WARM_UP = 5_000
 GOAL = 25_000  # trades per CPU second
 SETTLE_WITHIN = 120.0

@@ -40,7 +40,7 @@ class RestFailed(IngestError):  # noqa: N818 - as above
 
 
 class RestRefused(RestFailed):
-    """The token may not use this endpoint (401, 403, 404). Fate: a substitute is asked if there is one."""
+    """The token may not use this endpoint (401, 403, 404, 422). Fate: a substitute is asked, if any."""
 
 
 class RestLimited(RestFailed):

@@ -21,7 +21,7 @@ LONGEST_WAIT = 60.0  # a budget that needs longer is a limit, not a queue
 LARGEST_BODY = 16 << 20  # bytes
 
 _OK, _TOO_MANY = 200, 429
-_REFUSALS = frozenset({401, 403, 404})
+_REFUSALS = frozenset({401, 403, 404, 422})
 _CODE = re.compile(r'"code"\s*:\s*"([a-z_]{1,60})"')
 
 
