@@ -29,6 +29,8 @@ class Refusal:
 
 
 _TOO_BIG: Final = frozenset({10054, 10097, 10053})
+_STILL_AT_IT: Final = 10158
+"""An earlier copy of the message is on its way through the cluster; whether it gets there is open."""
 _RETRY_CODES: Final = frozenset({408, 429})
 _SERVER_TROUBLE: Final = 500
 _UNREADABLE: Final = Refusal(None, "unreadable ack")
@@ -57,6 +59,6 @@ def _refusal(code: int, err_code: int, description: str) -> Refusal:
     detail = f"{code} {description} ({err_code})"
     if err_code in _TOO_BIG:
         return Refusal(DropReason.TOO_BIG, detail)
-    if code >= _SERVER_TROUBLE or code in _RETRY_CODES:
+    if code >= _SERVER_TROUBLE or code in _RETRY_CODES or err_code == _STILL_AT_IT:
         return Refusal(None, detail)
     return Refusal(DropReason.REJECTED, detail)
