@@ -70,7 +70,7 @@ class Speaker:
         self._closing = contextlib.AsyncExitStack()
         self.failed = False
         """It could not get in and never will; a new one may."""
-        self._serving = self._loop.create_task(self._serve())
+        self._serving = self._loop.create_task(self._serve(), name="speaker-serve")
         self._thread = threading.Thread(target=self._run, name="baleen-bus-speaker", daemon=True)
         self._thread.start()
 
