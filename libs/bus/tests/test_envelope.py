@@ -1,5 +1,7 @@
 """Headers out, headers in, acks. No loop, no server."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from baleen_bus import DropReason, PublishRefused
 from baleen_bus.acks import Refusal, Stored, judge
 from baleen_bus.envelope import Envelopes, Headers, header_text, header_value, origin_of
 from baleen_contracts.command import CommandRequest
+from baleen_contracts.signals import Signal
 
 REPUBLISHED = (
     b"NATS/1.0\r\nNats-Msg-Id: a\r\n"
@@ -46,6 +49,36 @@ def test_what_no_stream_keeps_is_refused():
     """A command is asked, not stored."""
     with pytest.raises(PublishRefused, match="no stream keeps"):
         Envelopes("here").frame(CommandRequest.model_construct(), "reply.1")
+
+
+def nested(depth: int) -> list[Any]:
+    """Lists within lists."""
+    inner: list[Any] = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+class Unspeakable(Signal):
+    """A signal whose subject cannot be told."""
+
+    @property
+    def subject(self) -> str:
+        """Fails."""
+        raise RuntimeError("no subject")
+
+
+@pytest.mark.parametrize("change", [{"signal": {"deep": nested(300)}}, {"id": object()}], ids=["body", "id"])
+def test_what_cannot_be_written_is_refused_and_nothing_else_is_raised(signal, change):
+    """Deeper JSON than the serializer walks, a field that is no text: the caller need know one error only."""
+    with pytest.raises(PublishRefused, match="malformed"):
+        Envelopes("here").frame(signal(1).model_copy(update=change), "reply.1")
+
+
+def test_what_has_no_subject_is_refused(signal):
+    """Whatever kept it from having one."""
+    with pytest.raises(PublishRefused, match="malformed: RuntimeError"):
+        Envelopes("here").frame(Unspeakable(**signal(1).model_dump()), "reply.1")
 
 
 @given(st.text())
@@ -92,6 +125,11 @@ def test_of_equal_headers_the_last_counts():
             b'{"error":{"code":503,"err_code":10008,"description":"no leader"}}',
             None,
             Refusal(None, "503 no leader (10008)"),
+        ),
+        (
+            b'{"error":{"code":409,"err_code":10158,"description":"duplicate message id is in process"}}',
+            None,
+            Refusal(None, "409 duplicate message id is in process (10158)"),
         ),
         (
             b'{"error":{"code":400,"err_code":10054,"description":"big"}}',

@@ -29,8 +29,17 @@ class Envelopes:
         """The subject and the whole command that publishes ``message`` there, its ack to go to ``reply``.
 
         Raises:
-            PublishRefused: no stream keeps this kind of message, or its subject cannot travel.
+            PublishRefused: no stream keeps this kind of message, its subject cannot travel, or it has no
+                JSON, subject or id to travel as.
         """
+        try:
+            return self._frame(message, reply)
+        except PublishRefused:
+            raise
+        except Exception as error:  # a message may hold what no check foresaw, and must not stop the rest
+            raise PublishRefused(DropReason.MALFORMED, f"{type(error).__name__}: {error}"[:200]) from error
+
+    def _frame(self, message: Message, reply: str) -> tuple[str, bytes]:
         middle = self._middles.get(type(message))
         if middle is None:
             middle = self._middles[type(message)] = self._middle(type(message))
