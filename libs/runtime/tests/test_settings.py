@@ -72,3 +72,9 @@ def test_a_wrong_value_names_its_variable_and_never_shows_it():
 
     assert "EXAMPLE_PORT is wrong" in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
+
+
+def test_a_list_that_is_half_json_names_its_variable():
+    """A broken list is a wrong setting, not a crash."""
+    with pytest.raises(SettingsError, match="EXAMPLE_TOPICS is wrong"):
+        load_settings(Example, {"EXAMPLE_TOPICS": "[x"})

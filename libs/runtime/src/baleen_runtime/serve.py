@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from baleen_runtime.errors import PortBusy
+from baleen_runtime.request_head import BoundedHead
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +82,7 @@ async def serve(
     options: dict[str, Any] = {
         "log_config": None,
         "access_log": False,
+        "http": BoundedHead,
         "lifespan": "off",
         "server_header": False,
         "timeout_graceful_shutdown": max(1, round(grace)),

@@ -109,7 +109,10 @@ def _structured(field: FieldInfo, text: str) -> Any:
     if not any(word in str(field.annotation) for word in ("list[", "tuple[", "set[")):
         return text
     if text.startswith("["):
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text  # not the list it began to be: the field says so, with the variable's name
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
