@@ -1,16 +1,30 @@
 """Who arrives is shown the present."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from baleen_contracts.catalogue import CATALOGUE
 from ws_gateway.event import Event
 from ws_gateway.memory import Memory
+from ws_gateway.topics import matches
+
+TOPICS = st.builds(
+    lambda start, tokens, rest: ".".join([*start, *tokens, *rest]),
+    st.sampled_from([("uw", "v1"), ("*", "v1"), ("uw", "*")]),
+    st.lists(
+        st.sampled_from(["price", "gex_strike", "flow_alert", "A", "B", "_", "*"]), min_size=1, max_size=3
+    ),
+    st.sampled_from([(), (">",)]),
+)
 
 
 def event(subject: str, seq: int, entity: str, stream: str = "TAPE") -> Event:
     """Make a message with a time that follows its number."""
-    return Event(subject, entity, stream, seq, f"{stream}.e.{seq}", f"2026-01-01T00:00:{seq:02}Z", b"{}")
+    return Event(subject, entity, stream, seq, f"{stream}.e.{seq}", f"2026-01-01T00:00:00.{seq:03}Z", b"{}")
 
 
 @pytest.fixture
@@ -61,3 +75,59 @@ def test_what_is_remembered_is_known(memory: Memory):
     assert memory.knows(event("uw.v1.flow_alert.A", 19, "flow_alert"))
     assert not memory.knows(event("uw.v1.flow_alert.A", 20, "flow_alert"))
     assert not memory.knows(event("uw.v1.news._", 1, "news", "RECORDS"))
+
+
+def steps(work: Callable[[], object]) -> int:
+    """Count the Python functions that *work* calls."""
+    count = 0
+
+    def note(_frame: object, what: str, _argument: object) -> None:
+        nonlocal count
+        count += what == "call"
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    ("topics", "shown"),
+    [
+        ([f"uw.v1.price.T{n}" for n in range(200)], 100),
+        ([f"uw.v1.gex_strike_expiry.T{n}.*.*" for n in range(200)], 300),
+        ([f"*.*.*.*.*.q{n}" for n in range(200)], 0),
+        ([f"*.v1.{'*' if n % 2 else 'gex_strike_expiry'}.*.*.q{n}" for n in range(200)], 0),
+        (["uw.v1.>"], 400),
+    ],
+)
+def test_the_work_for_a_snapshot_does_not_grow_with_topics_times_subjects(topics: list[str], shown: int):
+    """A long list of wishes is asked once a subject, whatever it is made of, not each wish of it."""
+    memory = Memory()
+    for n in range(100):
+        memory.keep(event(f"uw.v1.price.T{n}", n, "price", "LATEST"))
+    for n in range(300):
+        memory.keep(event(f"uw.v1.gex_strike_expiry.T{n % 10}.2026-01-01.{n}", n, "gex_strike_expiry", "L"))
+    found = memory.present(topics, 50)
+
+    assert len(found) == shown
+    per_topic, per_subject = 4 * len(CATALOGUE), 40
+    assert steps(lambda: memory.present(topics, 50)) < per_topic * len(topics) + per_subject * 400
+
+
+@given(st.lists(TOPICS, min_size=1, max_size=6), st.lists(st.sampled_from("AB"), min_size=1, max_size=3))
+def test_the_present_is_what_the_topics_mean(topics: list[str], tokens: list[str]):
+    """Prepared wishes find what asking every topic of every message finds."""
+    memory = Memory()
+    kept = [
+        event(f"uw.v1.price.{tokens[0]}", 1, "price", "LATEST"),
+        event(f"uw.v1.gex_strike.{tokens[0]}.{tokens[-1]}", 2, "gex_strike", "LATEST"),
+        event(f"uw.v1.flow_alert.{tokens[-1]}", 3, "flow_alert"),
+        event("uw.v1.market_tide._", 4, "market_tide"),
+    ]
+    for one in kept:
+        memory.keep(one)
+
+    assert memory.present(topics, 50) == [e for e in kept if any(matches(t, e.subject) for t in topics)]

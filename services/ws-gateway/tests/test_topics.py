@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ws_gateway.topics import TopicTree, flaw_of, matches, overlap
+from ws_gateway.topics import TopicTree, cover, flaw_of, matches, meet, overlap
 
 TOKENS = st.sampled_from(["a", "b", "c"])
 SUBJECTS = st.lists(TOKENS, min_size=1, max_size=4).map(".".join)
@@ -36,6 +36,7 @@ def test_the_tree_finds_exactly_the_matching_topics(topics: list[str], subject: 
     for number, topic in enumerate(topics):
         tree.add(topic, number)
     assert tree.match(subject) == {n for n, topic in enumerate(topics) if matches(topic, subject)}
+    assert tree.means(subject) == any(matches(topic, subject) for topic in topics)
 
     for number, topic in enumerate(topics):
         if number % 2:
@@ -61,6 +62,30 @@ def test_topics_overlap_where_one_subject_is_meant_by_both(one: str, two: str, s
     if matches(one, subject) and matches(two, subject):
         assert overlap(one, two)
     assert overlap(one, two) == overlap(two, one)
+
+
+@given(TOPICS, TOPICS, SUBJECTS)
+def test_where_topics_meet_is_what_both_mean(one: str, two: str, subject: str):
+    """A subject is meant by both exactly where it is meant by what they share."""
+    share = meet(one, two)
+
+    assert (share is not None and matches(share, subject)) == (
+        matches(one, subject) and matches(two, subject)
+    )
+
+
+@given(st.lists(TOPICS, min_size=1, max_size=4), SUBJECTS)
+def test_a_cover_means_all_that_its_topics_mean(topics: list[str], subject: str):
+    """No subject of any topic is outside; a topic alone is its own cover."""
+    if any(matches(topic, subject) for topic in topics):
+        assert matches(cover(topics), subject)
+    assert cover(topics[:1]) == topics[0]
+
+
+def test_a_cover_is_narrow():
+    """What all topics begin with is kept."""
+    assert cover(["uw.v1.price.A", "uw.v1.price.B"]) == "uw.v1.price.>"
+    assert cover(["uw.v1.price.A", "signal.v1.A"]) == ">"
 
 
 @pytest.mark.parametrize("topic", ["uw.v1.price.SPY", "uw.v1.>", "*.v1.*", ">", "signal.v1.BRK%2EB"])

@@ -6,12 +6,12 @@ For every entity the newest messages, in order; for entities of delivery `latest
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from heapq import merge
 
 from baleen_contracts.catalogue import CATALOGUE, Delivery
 from ws_gateway.event import Event
-from ws_gateway.topics import matches, overlap
+from ws_gateway.topics import TopicTree, is_wild, meet
 
 NEWEST_KEPT = 200
 """Messages remembered per entity of delivery `every`."""
@@ -48,41 +48,62 @@ class Memory:
 
     def newest(self, topics: Iterable[str], count: int) -> list[Event]:
         """Return the newest *count* messages that any of *topics* means, oldest first."""
-        wanted = tuple(topics)
-        found: list[Event] = []
-        for entity in self._entities(wanted):
-            of_entity = [event for event in self._newest[entity] if _wanted(wanted, event)]
-            found = list(merge(found, of_entity[-count:], key=_order))
-        return found[-count:] if count else []
+        wishes = _Wishes(topics)
+        return self._newest_of(wishes, self._newest, count)
 
     def last(self, topics: Iterable[str]) -> list[Event]:
         """Return the last message of every subject that any of *topics* means, oldest first."""
-        wanted = tuple(topics)
-        found = [
-            event
-            for entity in self._entities(wanted)
-            for event in self._last.get(entity, {}).values()
-            if _wanted(wanted, event)
-        ]
-        return sorted(found, key=_order)
+        return self._last_of(_Wishes(topics))
 
     def present(self, topics: Iterable[str], count: int) -> list[Event]:
         """Return the last per subject where that is what counts, the newest *count* elsewhere."""
-        wanted = tuple(topics)
-        latest = self.last(wanted)
-        every = [event for event in self.newest(wanted, NEWEST_KEPT) if event.entity not in self._last]
-        return list(merge(latest, every[-count:] if count else [], key=_order))
+        wishes = _Wishes(topics)
+        elsewhere = [entity for entity in self._newest if entity not in self._last]
+        return list(merge(self._last_of(wishes), self._newest_of(wishes, elsewhere, count), key=_order))
 
-    def _entities(self, topics: tuple[str, ...]) -> list[str]:
-        return [
-            name
-            for name, pattern in self._patterns.items()
-            if any(overlap(topic, pattern) for topic in topics)
-        ]
+    def _newest_of(self, wishes: _Wishes, entities: Iterable[str], count: int) -> list[Event]:
+        found: list[Event] = []
+        for entity in entities:
+            wanted = wishes.within(self._patterns[entity]) or wishes.exact.__contains__
+            of_entity = [event for event in self._newest[entity] if wanted(event.subject)]
+            found = list(merge(found, of_entity[-count:], key=_order))
+        return found[-count:] if count else []
+
+    def _last_of(self, wishes: _Wishes) -> list[Event]:
+        found: list[Event] = []
+        for entity, last in self._last.items():
+            wanted = wishes.within(self._patterns[entity])
+            if wanted is None:
+                found += [last[subject] for subject in wishes.exact if subject in last]
+            else:
+                found += [event for subject, event in last.items() if wanted(subject)]
+        return sorted(found, key=_order)
 
 
-def _wanted(topics: tuple[str, ...], event: Event) -> bool:
-    return any(matches(topic, event.subject) for topic in topics)
+class _Wishes:
+    """Topics made ready, so that the cost of asking about a subject does not grow with their number."""
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        wanted = frozenset(topics)
+        self.exact = frozenset(topic for topic in wanted if not is_wild(topic))
+        self._wild = wanted - self.exact
+
+    def within(self, pattern: str) -> Callable[[str], bool] | None:
+        """Return the test whether a subject of *pattern* is wanted; None where only `exact` can want one."""
+        shared = {share for topic in self._wild if (share := meet(topic, pattern)) is not None}
+        if not shared:
+            return None
+        if pattern in shared:
+            return _always
+        # What they share begins as the pattern does, so that few ways through the tree lead anywhere.
+        tree: TopicTree[None] = TopicTree()
+        for topic in (*shared, *self.exact):
+            tree.add(topic, None)
+        return tree.means
+
+
+def _always(_subject: str) -> bool:
+    return True
 
 
 def _order(event: Event) -> tuple[str, str, int]:

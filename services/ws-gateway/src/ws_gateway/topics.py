@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Generic, TypeVar
 
 ONE, REST = "*", ">"
@@ -42,15 +42,36 @@ def matches(topic: str, subject: str) -> bool:
     return len(tokens) == len(wanted)
 
 
+def meet(topic: str, other: str) -> str | None:
+    """Return the topic of the subjects that are meant by both *topic* and *other*, None if there are none."""
+    left, right = topic.split("."), other.split(".")
+    common: list[str] = []
+    for place, (one, two) in enumerate(zip(left, right, strict=False)):
+        if one == REST:
+            return ".".join([*common, *right[place:]])
+        if two == REST:
+            return ".".join([*common, *left[place:]])
+        if one != two and ONE not in (one, two):
+            return None
+        common.append(two if one == ONE else one)
+    return ".".join(common) if len(left) == len(right) else None
+
+
 def overlap(topic: str, other: str) -> bool:
     """Return whether some subject is meant by both *topic* and *other*."""
-    left, right = topic.split("."), other.split(".")
-    for one, two in zip(left, right, strict=False):
-        if REST in (one, two):
-            return True
-        if one != two and ONE not in (one, two):
-            return False
-    return len(left) == len(right)
+    return meet(topic, other) is not None
+
+
+def cover(topics: Collection[str]) -> str:
+    """Return the narrowest `a.b.>` that means all that *topics* mean; a topic alone is its own."""
+    if len(topics) == 1:
+        return next(iter(topics))
+    common: list[str] = []
+    for tokens in zip(*(topic.split(".")[:-1] for topic in topics), strict=False):
+        if len(set(tokens)) > 1:
+            break
+        common.append(tokens[0])
+    return ".".join([*common, REST])
 
 
 class TopicTree(Generic[T]):
@@ -84,6 +105,10 @@ class TopicTree(Generic[T]):
         for values in self._root.walk(subject.split("."), 0):
             found |= values
         return found
+
+    def means(self, subject: str) -> bool:
+        """Return whether anybody wants *subject*."""
+        return subject in self._exact or any(self._root.walk(subject.split("."), 0))
 
     def __bool__(self) -> bool:
         return bool(self._exact) or not self._root.empty
