@@ -23,7 +23,7 @@ FETCHED = REPUBLISHED.replace(b"Nats-Last", b"Nats-Num-Pending: 3\r\nNats-Last")
 def test_a_command_holds_the_identity_in_headers_and_the_body_bare(signal):
     """Lengths counted in bytes."""
     message = signal(1)
-    subject, command = Envelopes("here").frame(message, "reply.1")
+    subject, command, _ = Envelopes("here").frame(message, "reply.1")
     line, _, rest = command.partition(b"\r\n")
     verb, to, reply, head, total = line.split()
 

@@ -16,7 +16,8 @@ from baleen_bus.errors import (
 )
 from baleen_bus.follower import Follower
 from baleen_bus.one_call import close_default, publish, publish_sync
-from baleen_bus.publisher import Publisher, PublisherStats
+from baleen_bus.publisher import Publisher
+from baleen_bus.publisher_stats import PublisherStats
 from baleen_bus.reading import Delivered, fetch_last, fetch_newest, stream_epoch
 from baleen_bus.sequence import GapReason
 from baleen_bus.starts import FollowerStats, FromSequence, Gap, LastPerSubject, Live, Start

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 import orjson
 
 from baleen_bus.errors import DropReason, PublishRefused
-from baleen_bus.streams import INGRESS, keeping_headers
+from baleen_bus.streams import INGRESS, keeping_headers, replaces_older
 from baleen_contracts.catalogue import by_name
 from baleen_contracts.message import Message
 
@@ -18,15 +19,24 @@ _ORIGIN = re.compile(
 )
 
 
+class Route(NamedTuple):
+    """Where messages of one kind go, and whether each replaces the older one of its subject there."""
+
+    stream: str
+    replaces: bool
+
+
 class Envelopes:
     """Puts messages of one source into publish commands: body bare, identity as CloudEvents headers."""
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._middles: dict[type[Message], str] = {}
+        self._kinds: dict[type[Message], tuple[str, Route]] = {}
 
-    def frame(self, message: Message, reply: str) -> tuple[str, bytes]:
-        """The subject and the whole command that publishes ``message`` there, its ack to go to ``reply``.
+    def frame(self, message: Message, reply: str) -> tuple[str, bytes, Route]:
+        """The subject, the whole command that publishes ``message`` there, and the way it goes.
+
+        The ack goes to ``reply``.
 
         Raises:
             PublishRefused: no stream keeps this kind of message, its subject cannot travel, or it has no
@@ -39,10 +49,11 @@ class Envelopes:
         except Exception as error:  # a message may hold what no check foresaw, and must not stop the rest
             raise PublishRefused(DropReason.MALFORMED, f"{type(error).__name__}: {error}"[:200]) from error
 
-    def _frame(self, message: Message, reply: str) -> tuple[str, bytes]:
-        middle = self._middles.get(type(message))
-        if middle is None:
-            middle = self._middles[type(message)] = self._middle(type(message))
+    def _frame(self, message: Message, reply: str) -> tuple[str, bytes, Route]:
+        kind = self._kinds.get(type(message))
+        if kind is None:
+            kind = self._kinds[type(message)] = self._kind(type(message))
+        middle, route = kind
         subject = INGRESS + message.subject
         if not subject.isascii() or not subject.isprintable() or " " in subject:
             raise PublishRefused(DropReason.MALFORMED, f"subject {subject!r}")
@@ -52,16 +63,16 @@ class Envelopes:
         head = f"NATS/1.0\r\nNats-Msg-Id: {identity}{middle}{identity}\r\nce-time: {time}\r\n\r\n"
         size = len(head)
         command = f"HPUB {subject} {reply} {size} {size + len(body)}\r\n{head}"
-        return subject, b"%b%b\r\n" % (command.encode("ascii"), body)
+        return subject, b"%b%b\r\n" % (command.encode("ascii"), body), route
 
-    def _middle(self, kind: type[Message]) -> str:
+    def _kind(self, kind: type[Message]) -> tuple[str, Route]:
         entity = by_name(kind.entity)
         if entity.stream is None:
             raise PublishRefused(DropReason.MALFORMED, f"no stream keeps {entity.name}")
         headers = {"ce-specversion": "1.0", "ce-type": kind.type, "ce-source": self._source}
         headers |= keeping_headers(entity)
         lines = "".join(f"{name}: {header_value(value)}\r\n" for name, value in headers.items())
-        return f"\r\n{lines}ce-id: "
+        return f"\r\n{lines}ce-id: ", Route(entity.stream, replaces_older(entity))
 
 
 def header_value(text: str) -> str:

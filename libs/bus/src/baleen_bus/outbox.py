@@ -1,38 +1,18 @@
 """Which messages wait, which are on their way, and what to send next. Pure: the time is handed in.
 
-Messages leave in the order in which they came. Whatever makes one unsure (a lost link, a late ack, a server
-in trouble) sends everything unacked again from the oldest on, so that the order of first storage is kept
-and the stream's dedupe swallows what it knew.
+Messages leave in the order in which they came. A stream that cannot take its messages holds up no other:
+theirs stand aside (see ``lane``), and only within a stream order is kept at any price.
 """
 
-from collections import deque
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
 
-from baleen_bus.acks import Stored
-from baleen_bus.errors import OutboxFull, PublishRefused
-
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 2.0
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One message that is not yet known to be stored."""
-
-    number: int
-    subject: str
-    command: bytes
-    on_stored: Callable[[Stored], None] | None = None
-    on_dropped: Callable[[PublishRefused], None] | None = None
-    sent_at: float = 0.0
-    attempts: int = 0
-    settled: bool = False
+from baleen_bus.errors import OutboxFull
+from baleen_bus.lane import Entry, Lane
 
 
 class Outbox:
-    """Bounded in messages and bytes; at most ``in_flight`` messages are unacked at a time.
+    """Bounded in messages and bytes; at most ``in_flight`` messages of a stream are unacked at a time.
 
     ``ack_within`` is how long (seconds) an ack may take before everything unacked is sent again.
     """
@@ -42,25 +22,26 @@ class Outbox:
         self._max_bytes = max_bytes
         self._in_flight = in_flight
         self._ack_within = ack_within
-        self.waiting: deque[Entry] = deque()
-        """What is to be sent, or sent again, next; settled ones among them are skipped."""
-        self._flying: dict[int, Entry] = {}
-        self._again: dict[
-            int, Entry
-        ] = {}  # sent before, now waiting in front of ``waiting`` to be sent again
-        self.messages = 0
-        """Messages held: waiting, or sent and unacked."""
-        self._pause = FIRST_PAUSE
-        self._paused_until = 0.0
+        self._held: dict[int, Entry] = {}  # everything unsettled, by number, in the order of offers
+        self._lanes: dict[str, Lane] = {}
         self._linked = False
         self.size = 0
         """Bytes held."""
-        self.resent = 0
+
+    @property
+    def messages(self) -> int:
+        """Messages held: waiting, or sent and unacked."""
+        return len(self._held)
 
     @property
     def flying(self) -> int:
         """Messages sent and not yet acked."""
-        return len(self._flying)
+        return sum(len(lane.flying) for lane in self._lanes.values())
+
+    @property
+    def resent(self) -> int:
+        """How often a message was sent again."""
+        return sum(lane.resent for lane in self._lanes.values())
 
     def offer(self, entry: Entry) -> None:
         """Takes a message.
@@ -68,68 +49,71 @@ class Outbox:
         Raises:
             OutboxFull: there is no room; nothing changed.
         """
-        size = len(entry.command)
-        if self.messages >= self._max_messages or self.size + size > self._max_bytes:
+        size = self.size + len(entry.command)
+        if len(self._held) >= self._max_messages or size > self._max_bytes:
             raise OutboxFull(f"{self.messages} messages, {self.size} bytes are waiting for the bus")
-        self.waiting.append(entry)
-        self.messages += 1
-        self.size += size
+        lane = self._lanes.get(entry.stream)
+        if lane is None:
+            lane = self._lanes[entry.stream] = Lane(self._in_flight)
+        lane.waiting.append(entry)
+        self._held[entry.number] = entry
+        self.size = size
 
     def take(self, now: float, limit: int) -> list[bytes]:
         """The next commands to send, at most ``limit``; they count as sent at ``now``."""
-        if not self._linked or now < self._paused_until:
-            return []
-        waiting, flying, again = self.waiting, self._flying, self._again
         commands: list[bytes] = []
-        room = min(limit, self._in_flight - len(flying))
-        while waiting and len(commands) < room:
-            entry = waiting.popleft()
-            if entry.settled:
-                continue
-            if entry.attempts:
-                again.pop(entry.number, None)
-                self.resent += 1
-            entry.attempts += 1
-            entry.sent_at = now
-            flying[entry.number] = entry
-            commands.append(entry.command)
+        if not self._linked:
+            return commands
+        ready = list(self._lanes.values())
+        while (ready := [lane for lane in ready if lane.ready(now)]) and len(commands) < limit:
+            ready.sort(key=_head)
+            before = _head(ready[1]) if len(ready) > 1 else math.inf
+            ready[0].take(now, limit, before, commands)
         return commands
 
-    def settle(self, number: int) -> Entry | None:
-        """An answer settled this message. None if it was settled before, or never was."""
-        entry = self._flying.pop(number, None)
-        if entry is None:
-            entry = self._again.pop(number, None)
-            if entry is None:
-                return None
-            entry.settled = True
-        self.messages -= 1
-        self.size -= len(entry.command)
-        self._pause = FIRST_PAUSE
+    def waits(self) -> bool:
+        """Whether a stream could be sent something."""
+        return any(lane.waiting for lane in self._lanes.values())
+
+    def settle(self, number: int) -> list[Entry]:
+        """A stream has this message. What that settles, it last; nothing if it was settled before."""
+        entry = self._held.get(number)
+        if entry is None or not entry.attempts:
+            return []
+        settled = self._lanes[entry.stream].stored(entry)
+        for each in settled:
+            self._remove(each)
+        return settled
+
+    def drop(self, number: int) -> Entry | None:
+        """A stream will never have this message. None if it was settled before."""
+        entry = self._held.get(number)
+        if entry is None or not entry.attempts:
+            return None
+        self._lanes[entry.stream].dropped(entry)
+        self._remove(entry)
         return entry
 
     def retry(self, number: int, now: float) -> None:
-        """The stream could not take this message now: pause, then send everything unacked again."""
-        if number not in self._flying:
-            return
-        self._go_back()
-        self._paused_until = now + self._pause
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        """The stream could not take this message now: its messages stand aside for a while."""
+        entry = self._held.get(number)
+        if entry is not None:
+            self._lanes[entry.stream].refused(number, now)
 
     def check(self, now: float) -> bool:
-        """Sends everything unacked again if the oldest ack is overdue; says whether it did."""
-        for entry in self._flying.values():
-            if now - entry.sent_at < self._ack_within:
-                return False
-            self._go_back()
-            return True
-        return False
+        """Sends a stream everything unacked again if its oldest ack is overdue; says whether one was."""
+        overdue = [lane.overdue(now, self._ack_within) for lane in self._lanes.values()]
+        return any(overdue)
+
+    def oldest_age(self, now: float) -> float:
+        """How long (seconds) the oldest message has been held; 0 if there is none."""
+        return max(0.0, now - next(iter(self._held.values())).offered_at) if self._held else 0.0
 
     def link_up(self) -> None:
         """The connection stands: everything unacked is sent again, oldest first."""
-        self._go_back()
+        for lane in self._lanes.values():
+            lane.link_up()
         self._linked = True
-        self._paused_until = 0.0
 
     def link_down(self) -> None:
         """The connection is lost: nothing is handed out until it is back."""
@@ -137,18 +121,21 @@ class Outbox:
 
     def matching(self, accept: Callable[[Entry], bool]) -> list[int]:
         """The numbers of unacked, sent messages that ``accept`` picks."""
-        return [number for group in (self._flying, self._again) for number, e in group.items() if accept(e)]
+        return [number for number, entry in self._held.items() if entry.attempts and accept(entry)]
 
     def give_up(self) -> list[Entry]:
         """Empties the outbox and returns what was left, oldest first."""
-        self._go_back()
-        left = [entry for entry in self.waiting if not entry.settled]
-        self.waiting.clear()
-        self._again.clear()
-        self.messages = self.size = 0
+        left = list(self._held.values())
+        self._held.clear()
+        for lane in self._lanes.values():
+            lane.clear()
+        self.size = 0
         return left
 
-    def _go_back(self) -> None:
-        self.waiting.extendleft(reversed(self._flying.values()))
-        self._again.update(self._flying)
-        self._flying.clear()
+    def _remove(self, entry: Entry) -> None:
+        del self._held[entry.number]
+        self.size -= len(entry.command)
+
+
+def _head(lane: Lane) -> int:
+    return lane.waiting[0].number

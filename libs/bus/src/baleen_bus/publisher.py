@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final, Self, TypeVar
 
 from baleen_bus.acks import Refusal, Stored, judge
 from baleen_bus.connection import Bus, end_task
 from baleen_bus.envelope import Envelopes
 from baleen_bus.errors import BusClosed, DropReason, OutboxFull, PublishRefused
-from baleen_bus.outbox import Entry, Outbox
+from baleen_bus.lane import Entry
+from baleen_bus.outbox import Outbox
+from baleen_bus.publisher_stats import PublisherStats
 from baleen_contracts.message import Message
 
 log = logging.getLogger("baleen_bus")
@@ -27,28 +28,14 @@ OnStored = Callable[[Stored], None]
 OnDropped = Callable[[PublishRefused], None]
 
 
-@dataclass(slots=True)
-class PublisherStats:
-    """Counters since the publisher was made, for export. ``offered`` = stored + dropped + backlog."""
-
-    offered: int = 0
-    stored: int = 0
-    duplicates: int = 0
-    full: int = 0
-    dropped: dict[DropReason, int] = field(default_factory=dict)
-    retries: int = 0
-    late_acks: int = 0
-    callback_errors: int = 0
-    last_refusal: str = ""
-
-
 class Publisher:
     """Publishes contract messages of one source over one bus connection.
 
-    Messages are stored in the order of their offers. A message is sent again until its stream acked it,
-    through any number of server restarts; the stream's dedupe keeps it single for as long as its duplicate
-    window lasts. Use from one event loop only, as ``async with``; leaving gives up what has not been
-    stored: ``drain`` first.
+    A stream stores its messages in the order of their offers; one in trouble does not hold up the others.
+    A message is sent again until its stream acked it, through any number of server restarts; the stream's
+    dedupe keeps it single for as long as its duplicate window lasts. Where a stream keeps only the newest
+    message of a subject, the ack of a newer one settles an older one whose own ack was lost. Use from one
+    event loop only, as ``async with``; leaving gives up what has not been stored: ``drain`` first.
     """
 
     def __init__(
@@ -73,6 +60,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._open = False
+        self._time = asyncio.get_running_loop().time
         self._leave = contextlib.AsyncExitStack()
 
     @property
@@ -89,6 +77,13 @@ class Publisher:
     def resent(self) -> int:
         """How often a message was sent again."""
         return self._outbox.resent
+
+    def oldest_age(self, now: float) -> float:
+        """How long (seconds) the oldest message has waited to be stored; 0 if none does.
+
+        ``now`` is a time of the running loop.
+        """
+        return self._outbox.oldest_age(now)
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as opening:
@@ -123,11 +118,11 @@ class Publisher:
         if not self._open:
             raise BusClosed("the publisher is closed")
         number = self._number = self._number + 1
-        subject, command = self._envelopes.frame(message, f"{self._inbox}{number}")
+        subject, command, route = self._envelopes.frame(message, f"{self._inbox}{number}")
         if len(command) > self._largest:  # the server would hang up on it
             raise PublishRefused(DropReason.TOO_BIG, f"{len(command)} bytes")
         try:
-            self._outbox.offer(Entry(number, subject, command, on_stored, on_dropped))
+            self._outbox.offer(Entry(number, subject, command, *route, self._time(), on_stored, on_dropped))
         except OutboxFull:
             self.stats.full += 1
             raise
@@ -187,17 +182,19 @@ class Publisher:
         if isinstance(answer, Refusal):
             self._on_refusal(number, answer)
             return
-        entry = self._outbox.settle(number)
-        if entry is None:
+        settled = self._outbox.settle(number)
+        if not settled:
             self.stats.late_acks += 1
             return
         stats = self.stats
         stats.stored += 1
+        stats.superseded += len(settled) - 1
         if answer.duplicate:
             stats.duplicates += 1
-        if entry.on_stored is not None:
-            ack = answer if entry.attempts == 1 else Stored(answer.stream, answer.seq, duplicate=False)
-            self._call(entry.on_stored, ack)
+        for entry in settled:
+            if entry.on_stored is not None:
+                ack = answer if entry.attempts == 1 else Stored(answer.stream, answer.seq, duplicate=False)
+                self._call(entry.on_stored, ack)
         self._settled()
 
     def _on_refusal(self, number: int, refusal: Refusal) -> None:
@@ -214,7 +211,7 @@ class Publisher:
             self._drop(number, DropReason.DENIED, words)
 
     def _drop(self, number: int, reason: DropReason, detail: str) -> None:
-        entry = self._outbox.settle(number)
+        entry = self._outbox.drop(number)
         if entry is None:
             return
         refusal = self._refused(reason, detail)
@@ -230,7 +227,7 @@ class Publisher:
     def _settled(self) -> None:
         if self._outbox.messages == 0:
             self._empty.set()
-        elif self._outbox.waiting:
+        elif self._outbox.waits():
             self._wake.set()
 
     def _call(self, callback: Callable[[_T], None], argument: _T) -> None:

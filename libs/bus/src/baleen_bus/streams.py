@@ -100,6 +100,13 @@ def keeps_newest_only(stream: str) -> bool:
     return all(entity.delivery is Delivery.LATEST for entity in CATALOGUE if entity.stream == stream)
 
 
+def replaces_older(entity: Entity) -> bool:
+    """Whether the entity's stream drops the older message of a subject when it stores a newer one."""
+    if entity.stream is None:
+        return False
+    return keeps_newest_only(entity.stream) or "Nats-Rollup" in keeping_headers(entity)
+
+
 def keeping_headers(entity: Entity) -> dict[str, str]:
     """The headers that tell a stream of mixed entities how to keep this one.
 
