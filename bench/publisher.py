@@ -28,11 +28,10 @@ def signal(sequence: int, *, tickers: int, size: int) -> Signal:
     now = datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond or 1)  # whole seconds are written shorter
     note = stamp(sequence, time.monotonic_ns())
-    body: Json = {"action": "buy", "confidence": 0.87, "note": note, "text": "x" * (size - _UNPADDED)}
+    body: Json = {"note": note, "text": "x" * (size - _UNPADDED)}
     return Signal(
         occurred_at=now,
         received_at=now,
-        id=f"bench-{sequence:010d}",
         symbol=symbol(sequence % tickers),
         signal=body,
     )
@@ -88,7 +87,7 @@ def main() -> None:
     parser.add_argument("--url", required=True, help="nats://host:port")
     parser.add_argument("--rate", type=float, default=200, help="messages a second")
     parser.add_argument("--tickers", type=int, default=50)
-    parser.add_argument("--size", type=int, default=290, help="bytes of a body")
+    parser.add_argument("--size", type=int, default=178, help="bytes of a body; the gateway's frame of 178 has 290")
     uvloop.run(publish(parser.parse_args()))
 
 
