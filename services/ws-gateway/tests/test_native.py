@@ -7,9 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ws_gateway.dialects.native import MAX_TOPICS, Native, Ping, Subscribe, Unsubscribe, Wrong, read
+from ws_gateway.dialects.native import (
+    MAX_PATTERNS,
+    MAX_TOPICS,
+    Native,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+    Wrong,
+    read,
+)
 from ws_gateway.errors import Refusal
 from ws_gateway.event import Event
+from ws_gateway.heard import heard_streams, why_unheard
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SAID = Event(
@@ -19,8 +29,8 @@ SAID = Event(
 
 def test_subscribe_is_read_with_its_snapshot_and_id():
     """Topics keep their order and lose their doubles; a snapshot comes unless it is declined."""
-    assert read('{"op":"subscribe","topics":["a.b","c.>","a.b"],"id":7}') == Subscribe(
-        ("a.b", "c.>"), True, 7
+    assert read('{"op":"subscribe","topics":["a.b","uw.>","a.b"],"id":7}') == Subscribe(
+        ("a.b", "uw.>"), True, 7
     )
     assert read('{"op":"subscribe","topics":["a"],"snapshot":false}') == Subscribe(("a",), False, None)
 
@@ -50,6 +60,10 @@ def test_unsubscribe_and_ping_are_read():
         ('{"op":"subscribe","topics":[1]}', Refusal.BAD_REQUEST),
         ('{"op":"subscribe","topics":["a"],"snapshot":"yes"}', Refusal.BAD_REQUEST),
         ('{"op":"subscribe","topics":["a..b"]}', Refusal.BAD_TOPIC),
+        ('{"op":"subscribe","topics":["c.>"]}', Refusal.BAD_TOPIC),
+        ('{"op":"subscribe","topics":["uw.*.no_such.>"]}', Refusal.BAD_TOPIC),
+        ('{"op":"subscribe","topics":["dead.v1.>"]}', Refusal.BAD_TOPIC),
+        ('{"op":"subscribe","topics":["uw.v1.a.b.c.d.e.f"]}', Refusal.BAD_TOPIC),
     ],
 )
 def test_what_cannot_be_obeyed_is_refused_with_a_reason(text: str, refusal: Refusal):
@@ -67,6 +81,25 @@ def test_too_many_topics_are_refused():
 
     assert isinstance(request := read(orjson.dumps({"op": "subscribe", "topics": topics}).decode()), Wrong)
     assert request.refusal is Refusal.TOO_MANY
+
+
+def test_too_many_patterns_are_refused_beside_any_number_of_subjects():
+    """Subjects are looked up, wildcards are compared: of these a client may have fewer."""
+    subjects = [f"signal.v1.T{n}" for n in range(500)]
+    patterns = [f"uw.v1.gex_strike.T{n}.*" for n in range(MAX_PATTERNS + 1)]
+
+    few = read(orjson.dumps({"op": "subscribe", "topics": subjects + patterns[1:]}).decode())
+    many = read(orjson.dumps({"op": "subscribe", "topics": patterns}).decode())
+    assert isinstance(few, Subscribe)
+    assert isinstance(many, Wrong)
+    assert (many.refusal, "wildcard" in many.message) == (Refusal.TOO_MANY, True)
+
+
+def test_every_subject_of_the_catalogue_may_be_asked_for():
+    """No pattern that is heard is too long or unknown, nor is everything at once."""
+    patterns = [entity.pattern for stored in heard_streams().values() for entity in stored]
+
+    assert all(why_unheard(topic) is None for topic in [*patterns, ">", "*.v1.>", "*.*.>"])
 
 
 @given(st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(str))

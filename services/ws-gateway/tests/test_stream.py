@@ -11,7 +11,7 @@ import pytest
 
 from baleen_contracts.stream_protocol import SERVER_FRAME
 from ws_gateway.conversation import Conversation
-from ws_gateway.dialects.native import MAX_TOPICS
+from ws_gateway.dialects.native import MAX_PATTERNS, MAX_TOPICS
 
 
 async def test_a_conversation_is_what_the_contract_says(live: Any):
@@ -131,6 +131,17 @@ async def test_a_client_may_not_have_more_topics_than_the_limit(live: Any):
         live.say("agent.v1.nova")
         live.say("signal.v1.T7")
         assert (await live.hear(client))["topic"] == "signal.v1.T7"
+
+
+async def test_a_client_may_not_have_more_patterns_than_the_limit(live: Any):
+    """Wildcards count over requests, apart from single subjects."""
+    async with live.connect() as client:
+        patterns = [f"uw.v1.gex_strike.T{n}.*" for n in range(MAX_PATTERNS)]
+        await live.subscribed(client, "signal.v1.SPY", *patterns)
+        await live.subscribed(client, "signal.v1.QQQ")
+        refused = await live.ask(client, op="subscribe", topics=["agent.v1.*"], id="more")
+        assert (refused["code"], refused["id"]) == ("too_many_topics", "more")
+        assert "wildcard" in refused["message"]
 
 
 @pytest.mark.parametrize("text", ["{", "null", '{"op":1}', '{"op":"subscribe","topics":["a..b"]}'])

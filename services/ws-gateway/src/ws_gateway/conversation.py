@@ -12,12 +12,12 @@ from fastapi import WebSocket
 from baleen_contracts.close_codes import Return, code_of, comes_back
 from baleen_contracts.stream_protocol import SUBPROTOCOL
 from ws_gateway.dialects.native import (
-    MAX_TOPICS,
     Native,
     Ping,
     Subscribe,
     Unsubscribe,
     Wrong,
+    excess_of,
     read,
 )
 from ws_gateway.errors import Farewell, Refusal
@@ -62,9 +62,9 @@ class Conversation:
 
     def _subscribe(self, wire: Wire, request: Subscribe) -> None:
         topics = self.topics | frozenset(request.topics)
-        if len(topics) > MAX_TOPICS:
-            words = f"a client has at most {MAX_TOPICS} topics"
-            self._refuse(wire, Wrong(Refusal.TOO_MANY, words, request.id))
+        excess = excess_of(topics)
+        if excess is not None:
+            self._refuse(wire, Wrong(Refusal.TOO_MANY, excess, request.id))
             return
         self.topics = topics
         answer = [text_frame(self.dialect.subscribed(request, self._gateway.positions_of(request.topics)))]

@@ -25,27 +25,18 @@ from baleen_bus import (
     fetch_last,
     fetch_newest,
 )
-from baleen_contracts.catalogue import CATALOGUE, Delivery, Entity, entity_of
+from baleen_contracts.catalogue import Delivery, Entity, entity_of
 from ws_gateway.conversation import Conversation
 from ws_gateway.errors import Dropped
 from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
+from ws_gateway.heard import heard_streams
 
 log = structlog.get_logger(__name__)
 
-_UNHEARD = ("DEAD",)
 _MAX_SUBJECTS = 100_000
 _TRY_AGAIN_AFTER = 1.0
 _SOURCE_EVERY = 1.0
-
-
-def heard_streams() -> dict[str, tuple[Entity, ...]]:
-    """Return the streams that clients may ask for, each with what it stores."""
-    found: dict[str, tuple[Entity, ...]] = {}
-    for entity in CATALOGUE:
-        if entity.stream is not None and entity.stream not in _UNHEARD:
-            found[entity.stream] = (*found.get(entity.stream, ()), entity)
-    return found
 
 
 class Listener:

@@ -6,7 +6,7 @@ conversation can be tested without a socket.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -16,11 +16,14 @@ import orjson
 from baleen_contracts.stream_protocol import SUBPROTOCOL
 from ws_gateway.errors import Refusal
 from ws_gateway.event import Event
-from ws_gateway.topics import flaw_of
+from ws_gateway.heard import why_unheard
+from ws_gateway.topics import flaw_of, is_wild
 
 HEARTBEAT_SECONDS = 25
 """The longest silence a client need expect; the hub speaks a little more often."""
 MAX_TOPICS = 1_000
+MAX_PATTERNS = 64
+"""Topics of a client that hold a wildcard; each is compared where a subject alone is looked up."""
 _MAX_ID_LENGTH = 128
 
 
@@ -111,13 +114,23 @@ def _topics(said: dict[str, Any]) -> tuple[str, ...]:
     topics = said.get("topics")
     if not isinstance(topics, list) or not topics or not all(isinstance(topic, str) for topic in topics):
         raise _Flawed(Refusal.BAD_REQUEST, "topics is a list of at least one text")
-    if len(topics) > MAX_TOPICS:
-        raise _Flawed(Refusal.TOO_MANY, f"a client has at most {MAX_TOPICS} topics")
+    excess = excess_of(topics)
+    if excess is not None:
+        raise _Flawed(Refusal.TOO_MANY, excess)
     for topic in topics:
-        flaw = flaw_of(topic)
+        flaw = flaw_of(topic) or why_unheard(topic)
         if flaw is not None:
             raise _Flawed(Refusal.BAD_TOPIC, f"{topic[:80]!r}: {flaw}")
     return tuple(dict.fromkeys(topics))
+
+
+def excess_of(topics: Collection[str]) -> str | None:
+    """Return what is too much about all the topics of a client, or None."""
+    if len(topics) > MAX_TOPICS:
+        return f"a client has at most {MAX_TOPICS} topics"
+    if sum(is_wild(topic) for topic in topics) > MAX_PATTERNS:
+        return f"a client has at most {MAX_PATTERNS} topics with a wildcard, beside single subjects"
+    return None
 
 
 def _flag(said: dict[str, Any], name: str, *, default: bool) -> bool:
