@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.frames import Frame, Opcode
 
 CLIENT_MASKS = True
@@ -79,6 +79,30 @@ async def test_a_client_that_vanishes_is_forgotten(live: Any):
 
     await live.until(lambda: len(live.gateway.hub) == 0)
     assert len(live.gateway.hub.lanes) == 0
+
+
+async def test_a_client_that_is_gone_before_it_is_taken_over_leaves_no_traceback(live: Any, caplog: Any):
+    """A handshake followed by a reset ends quietly, on both sides of the seam."""
+    lost = asyncio.Event()
+    take_in = live.gateway.take_in
+
+    async def take_in_late(*arguments: Any) -> Any:
+        (connection,) = arguments[0].scope["extensions"]["baleen.hand_over"].__self__.connections
+        connection.transport.abort()
+        try:
+            return await take_in(*arguments)
+        finally:
+            lost.set()
+
+    live.gateway.take_in = take_in_late
+    with suppress(ConnectionClosed, OSError, InvalidMessage):
+        await live.connect()
+    await asyncio.wait_for(lost.wait(), 5)
+    live.gateway.take_in = take_in
+    async with live.connect() as client:
+        await live.hear(client)
+
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_binary_is_refused_and_the_connection_stays(live: Any):

@@ -105,7 +105,7 @@ class Hub:
             return frames[name]
         try:
             text = dialect.encode(event)
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever one dialect stumbles over, the others say it
             self._unsayable(dialect, event, error)
             text = None
         self.encoded += 1

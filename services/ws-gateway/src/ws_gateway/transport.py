@@ -34,11 +34,11 @@ class HandOver(WebSocketsSansIOProtocol):
 
     def _give_to(self, wire: Wire) -> None:
         """Make *wire* the owner of this connection."""
+        if self.disconnected or self.transport.is_closing():
+            raise ConnectionResetError  # uvicorn keeps what it has, and forgets it in its own way
         transport, self.transport = self.transport, _Gone()
         self.stop_keepalive()
         self.connections.discard(self)
-        if self.disconnected or transport.is_closing():
-            raise ConnectionResetError
         self.disconnected = True  # what the application sends from now on has nowhere to go
         early: list[str] = []
         while not self.queue.empty():
