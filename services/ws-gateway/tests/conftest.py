@@ -41,6 +41,11 @@ class Serving:
         """Open a WebSocket."""
         return connect(self.url(path), **{"max_queue": None, "compression": None, **options})
 
+    def connect_as(self, path: str, host: str, origin: str | None) -> connect:
+        """Open a WebSocket as a page of *origin* does that reaches us under the name *host*."""
+        here = {"host": "127.0.0.1", "port": self.port, "compression": None}
+        return connect(f"ws://{host}{path}", origin=origin, proxy=None, **here)
+
     def say(self, subject: str, **data: Any) -> Event:
         """Put a message into the gateway as the bus would."""
         self.number += 1

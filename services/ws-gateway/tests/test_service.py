@@ -216,6 +216,19 @@ async def test_a_busy_port_is_named():
         taken.close()
 
 
+async def test_a_busy_port_among_more_is_named_by_its_own_setting():
+    """The setting to change is the one the port comes from; the ports already taken are given back."""
+    taken, spare = listen_on("127.0.0.1", 0), listen_on("127.0.0.1", 0)
+    port, first = taken.getsockname()[1], spare.getsockname()[1]
+    spare.close()
+    try:
+        with pytest.raises(PortBusy, match=f"{port}.*WS_GATEWAY_ALSO_LISTEN"):
+            await run(Settings(port=first, also_listen=(port,)), asyncio.Event())
+        listen_on("127.0.0.1", first).close()
+    finally:
+        taken.close()
+
+
 async def test_forgeries_reach_nobody(nats_server: NatsServer):
     """A message on a public subject that no stream stored is dropped and counted."""
     async with publishing(nats_server) as publisher, service(nats_url=nats_server.url) as running:

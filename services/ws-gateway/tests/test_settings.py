@@ -41,6 +41,22 @@ def test_lists_are_separated_by_commas():
     assert settings.origins == ("https://a.example",)
 
 
+@pytest.mark.parametrize("ports", ["0", "65536", "-1", "5000,5000", "8000", "5000,x"])
+def test_more_ports_are_numbers_of_ports(ports: str):
+    """A number that is no port, or one that is ours already, is refused with the variable's name."""
+    with pytest.raises(SettingsError, match="WS_GATEWAY_ALSO_LISTEN"):
+        load_settings(Settings, {"WS_GATEWAY_ALSO_LISTEN": ports})
+
+
+def test_hosts_are_names():
+    """A name is kept as browsers write it; a URL or a port in it is refused with the cure."""
+    settings = load_settings(Settings, {"WS_GATEWAY_HOSTS": "Gateway.Example., b.example"})
+
+    assert settings.hosts == ("gateway.example", "b.example")
+    with pytest.raises(SettingsError, match=r"WS_GATEWAY_HOSTS.*without scheme and port"):
+        load_settings(Settings, {"WS_GATEWAY_HOSTS": "http://gateway.example"})
+
+
 def test_a_misspelt_setting_refuses_to_start():
     """A variable with our prefix that is not known is named."""
     with pytest.raises(SettingsError, match="WS_GATEWAY_PROT"):

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from baleen_runtime.operator import operator_routes
 from ws_gateway.gateway import Gateway
+from ws_gateway.guard import Guard
 from ws_gateway.routes import alpha_terminal, flowmind, native, page
 
 
@@ -16,5 +17,6 @@ def make_app(gateway: Gateway, registry: CollectorRegistry) -> FastAPI:
     app.state.gateway = gateway
     for routes in (flowmind, alpha_terminal, native, page):
         app.include_router(routes.router)
+    app.add_middleware(Guard, doors=gateway.doors)
     app.include_router(operator_routes(gateway.health, registry))
     return app

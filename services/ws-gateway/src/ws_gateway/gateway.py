@@ -15,7 +15,7 @@ from ws_gateway.errors import Farewell, Refusal
 from ws_gateway.event import Event
 from ws_gateway.hub import Hub, Session
 from ws_gateway.memory import Memory
-from ws_gateway.origins import allowed
+from ws_gateway.origins import Doors
 from ws_gateway.rounds import Rounds
 from ws_gateway.settings import Settings
 from ws_gateway.topics import overlap
@@ -34,6 +34,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         """Make a gateway in the running event loop; it is fed by `ws_gateway.listen`."""
         self.settings = settings
+        self.doors = Doors(settings.origins, settings.hosts, anywhere=settings.auth_none_anywhere)
         self.hub = Hub(client_limit=settings.client_buffer_bytes)
         self.rounds = Rounds(self.hub)
         self.memory = Memory(settings.newest_kept)
@@ -94,7 +95,8 @@ class Gateway:
         headers = websocket.headers
         if self.leaving:
             return Farewell.LEAVING
-        if not allowed(headers.get("origin"), headers.get("host"), self.settings.origins):
+        origin, host = headers.get("origin"), headers.get("host")
+        if not (self.doors.serves(host) and self.doors.admits(origin, host)):
             return Farewell.ORIGIN
         return Farewell.BUSY if len(self.hub) >= self.settings.max_connections else None
 

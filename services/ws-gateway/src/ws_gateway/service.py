@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -43,8 +44,7 @@ async def run(
     gateway = Gateway(settings)
     registry = CollectorRegistry()
     registry.register(GatewayCollector(gateway))
-    ports = (settings.port, *settings.also_listen)
-    sockets = [listen_on(settings.host, port, variable="WS_GATEWAY_PORT") for port in ports]
+    sockets = _listen_on_all(settings)
     _calm_the_collector()
     served = asyncio.Event()
     try:
@@ -67,6 +67,23 @@ async def run(
         log.info("clients told, leaving")
     finally:
         gateway.close()
+
+
+def _listen_on_all(settings: Settings) -> list[socket.socket]:
+    """Return the sockets of all our ports, the first port's first, or none at all.
+
+    Raises:
+        PortBusy: another program has one of them; the error names the setting it comes from.
+    """
+    wanted = [("WS_GATEWAY_PORT", settings.port)]
+    wanted += [("WS_GATEWAY_ALSO_LISTEN", port) for port in settings.also_listen]
+    with ExitStack() as on_failure:
+        sockets = [
+            on_failure.enter_context(listen_on(settings.host, port, variable=variable))
+            for variable, port in wanted
+        ]
+        on_failure.pop_all()
+    return sockets
 
 
 async def _listen(gateway: Gateway) -> None:

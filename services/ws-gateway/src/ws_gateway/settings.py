@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from baleen_runtime.settings import ServiceSettings, settings_for
@@ -25,7 +25,7 @@ class Settings(ServiceSettings):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    also_listen: tuple[int, ...] = Field(
+    also_listen: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
         default=(), description="More ports, for clients with fixed ones, such as 5000,8765."
     )
     auth_none_anywhere: bool = Field(
@@ -36,6 +36,10 @@ class Settings(ServiceSettings):
     origins: tuple[str, ...] = Field(
         default_factory=_local_origins,
         description="Web origins whose pages may connect, beside the gateway's own; * for any.",
+    )
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names under which the gateway is reached, beside localhost; * answers to any.",
     )
     max_connections: int = Field(
         default=12_000, ge=1, description="Clients at a time; more are told to wait."
@@ -50,6 +54,23 @@ class Settings(ServiceSettings):
     )
     newest_kept: int = Field(default=200, ge=50, description="Messages remembered per kind, for snapshots.")
     drain_seconds: float = Field(default=4.0, gt=0, le=60, description="Time to say goodbye to all clients.")
+
+    @field_validator("hosts")
+    @classmethod
+    def _are_names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if "/" in host or ":" in host or "@" in host:
+                msg = f"{host} is no name: write it without scheme and port, such as gateway.example"
+                raise ValueError(msg)
+        return tuple(host.rstrip(".").lower() for host in hosts)
+
+    @model_validator(mode="after")
+    def _are_ports_of_their_own(self) -> Settings:
+        ports = (self.port, *self.also_listen)
+        if len(set(ports)) < len(ports):
+            msg = "WS_GATEWAY_ALSO_LISTEN names a port twice, or the one of WS_GATEWAY_PORT"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _is_said_twice(self) -> Settings:
