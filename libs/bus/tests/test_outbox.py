@@ -6,7 +6,7 @@ from collections import deque
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from baleen_bus.errors import OutboxFull
 from baleen_bus.lane import FIRST_PAUSE, Entry
@@ -255,6 +255,7 @@ class Publishes(RuleBasedStateMachine):
         assert self.linked or not commands
         self.line.extend(map(int, commands))
 
+    @precondition(lambda self: self.line)
     @rule(count=st.integers(1, 6))
     def store(self, count: int) -> None:
         """The stream takes some from the line, each once, and acks."""
@@ -264,12 +265,14 @@ class Publishes(RuleBasedStateMachine):
                 self.stream.append(number)
             self.acks.append(number)
 
+    @precondition(lambda self: self.acks)
     @rule(count=st.integers(1, 6))
     def ack(self, count: int) -> None:
         """Acks arrive."""
         for _ in range(min(count, len(self.acks))):
             self.settled += numbers(self.box.settle(self.acks.popleft()))
 
+    @precondition(lambda self: self.acks)
     @rule()
     def lose_an_ack(self) -> None:
         """One does not."""
@@ -291,6 +294,7 @@ class Publishes(RuleBasedStateMachine):
             self.linked = True
             self.box.link_up()
 
+    @precondition(lambda self: self.line)
     @rule()
     def refuse(self) -> None:
         """A stream is in trouble and takes nothing of what is on the line for it."""
@@ -355,6 +359,12 @@ class Replaces(RuleBasedStateMachine):
         self.known: set[int] = set()
         self.settled: list[int] = []
 
+    @initialize(subjects=st.lists(st.integers(0, 2), min_size=3, max_size=6))
+    def begin(self, subjects: list[int]) -> None:
+        """Some values are on the line."""
+        self.offer(subjects)
+        self.send(6)
+
     @rule(subjects=st.lists(st.integers(0, 2), min_size=3, max_size=6))
     def offer(self, subjects: list[int]) -> None:
         """New values come."""
@@ -364,11 +374,13 @@ class Replaces(RuleBasedStateMachine):
                 self.number += 1
                 self.newest[subject] = self.number * 3 + subject
 
+    @precondition(lambda self: self.box.messages)
     @rule(limit=st.integers(1, 6))
     def send(self, limit: int) -> None:
         """Some leave for the line."""
         self.line.extend(map(int, self.box.take(self.now, limit)))
 
+    @precondition(lambda self: self.line)
     @rule(count=st.integers(1, 6))
     def store(self, count: int) -> None:
         """The server takes some from the line, each that it knows not, and acks."""
@@ -379,18 +391,21 @@ class Replaces(RuleBasedStateMachine):
                 self.kept[number % 3] = number
             self.acks.append(number)
 
+    @precondition(lambda self: self.acks)
     @rule(count=st.integers(1, 6))
     def ack(self, count: int) -> None:
         """Acks arrive."""
         for _ in range(min(count, len(self.acks))):
             self.settled += numbers(self.box.settle(self.acks.popleft()))
 
+    @precondition(lambda self: self.acks)
     @rule()
     def lose_an_ack(self) -> None:
         """One does not."""
         if self.acks:
             self.acks.popleft()
 
+    @precondition(lambda self: self.box.flying)
     @rule(reached=st.integers(0, 6), killed=st.booleans())
     def cut(self, reached: int, *, killed: bool) -> None:
         """The line breaks, perhaps because the server was killed; some got there, and no ack came back."""
@@ -402,6 +417,7 @@ class Replaces(RuleBasedStateMachine):
         self.box.link_down()
         self.box.link_up()
 
+    @precondition(lambda self: self.line)
     @rule()
     def refuse(self) -> None:
         """The stream is in trouble."""
@@ -424,7 +440,9 @@ class Replaces(RuleBasedStateMachine):
         assert self.box.size >= self.box.messages
 
     def teardown(self) -> None:
-        """In the end everything is settled and the newest of each subject is kept."""
+        """After one more crash everything is settled and the newest of each subject is kept."""
+        self.send(6)
+        self.cut(6, killed=True)
         for _ in range(100):
             self.wait(6)
             self.send(100)
