@@ -37,6 +37,18 @@ async def test_a_repeat_is_answered_as_one(bridge, headers, alerts):
     assert len(await alerts()) == 1
 
 
+async def test_equal_ids_of_two_senders_are_two_alerts(bridge, alerts):
+    """What one bot calls 1 is not what another calls 1; each is answered with its own id."""
+    answers = [
+        await bridge.client.post("/alerts", json={"alert_type": "a", "source": source, "id": 1})
+        for source in ("mine", "yours", "mine")
+    ]
+
+    said = [(answer.status_code, answer.json()["id"], answer.json()["duplicate"]) for answer in answers]
+    assert said == [(202, "1", False), (202, "1", False), (202, "1", True)]
+    assert [(alert.source, alert.id) for alert in await alerts()] == [("mine", "1"), ("yours", "1")]
+
+
 async def test_without_id_equal_alerts_are_two(bridge, alerts):
     """Two equal alerts may both be meant."""
     for _ in range(2):

@@ -53,7 +53,7 @@ def test_every_field_travels():
     )
 
     assert alert.subject == "alert.v1.gamma.BRK%2EB"
-    assert alert.message_id == "alert:a-1"
+    assert alert.id == "a-1"
     assert alert.embed == {"fields": [{"name": "x", "value": None}], "color": 1}
     assert alert.occurred_at == datetime(2026, 4, 27, 14, tzinfo=UTC)
 
@@ -106,11 +106,27 @@ def test_a_body_that_is_no_object_is_unreadable(body):
         read_object(body)
 
 
-def test_a_key_is_scoped_to_its_sender():
-    """Two bots that count from one do not swallow each other's alerts."""
-    mine, yours = (shaped({"alert_type": "a", "source": name}, key="1") for name in ("mine", "yours"))
+@pytest.mark.parametrize("by", ["id", "key"])
+def test_an_id_is_its_senders_own(by):
+    """Two bots that count from one do not swallow each other's alerts; each keeps the id it gave."""
 
-    assert (mine.id, yours.id) == ("mine:1", "yours:1")
+    def named(name: str, source: str) -> Alert:
+        said = {"alert_type": "a", "source": source}
+        return shaped({**said, "id": name}) if by == "id" else shaped(said, key=name)
+
+    for (name, source), (other_name, other_source) in [
+        (("1", "mine"), ("1", "yours")),
+        (("c", "a:b"), ("b:c", "a")),
+        (("k", "p" * 64 + "1"), ("k", "p" * 64 + "2")),
+    ]:
+        one, other = named(name, source), named(other_name, other_source)
+        assert (one.id, other.id) == (name, other_name)
+        assert one.message_id != other.message_id
+        assert one.message_id == named(name, source).message_id
+
+
+def test_an_id_goes_before_a_key():
+    """The body is the more exact of the two."""
     assert shaped({"alert_type": "a", "source": "mine", "id": "own"}, key="1").id == "own"
 
 

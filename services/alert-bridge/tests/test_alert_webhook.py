@@ -200,3 +200,14 @@ async def test_a_key_dedupes_here_too(bridge):
     assert (
         await bridge.metric('baleen_alert_bridge_requests_total{dialect="discord",outcome="duplicate"}') == 1
     )
+
+
+async def test_a_retried_message_keeps_its_key(bridge, alerts):
+    """The alert holds the sender's key as its id; the message object has an id of Discord's shape."""
+    answer = await bridge.client.post(
+        f"{bridge.webhook}?wait=true", json={"content": "x"}, headers={"Idempotency-Key": "k-1"}
+    )
+
+    assert [alert.id for alert in await alerts()] == ["k-1"]
+    assert 17 <= len(answer.json()["id"]) <= 19
+    assert answer.json()["id"].isdigit()

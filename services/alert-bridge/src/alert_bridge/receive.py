@@ -79,7 +79,11 @@ def alert_routes(desk: Desk) -> APIRouter:
 
     @routes.post("/alerts", status_code=202)
     async def take_alert(request: Request) -> JSONResponse:
-        """Store one alert. 202 means that the bus has it; `duplicate` that it had it before."""
+        """Store one alert.
+
+        202 means that the bus has it; `duplicate` that it had one of this source and id before. The `id` in
+        the answer is the sender's own: its `id`, its `Idempotency-Key`, or else a fresh one.
+        """
         count = desk.timer(Dialect.JSON)
         try:
             alert = await _read_alert(desk, request)

@@ -1,11 +1,14 @@
-"""From a request to the one alert contract, with nothing of the original lost. Pure."""
+"""From a request to the one alert contract, with nothing of the original lost. Pure.
+
+An alert keeps the id that its sender gave it, and the sender is answered with that id. Only source and id
+together name an alert, so the bus dedupes on both: two senders that count from one lose nothing.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -15,10 +18,20 @@ from alert_bridge.discord import Post
 from alert_bridge.errors import Invalid, NotAllowed, Problem, Unreadable
 from alert_bridge.sources import Source
 from baleen_contracts.alert import Alert
+from baleen_contracts.message import digest
 
 _IDEMPOTENCY_KEY = "Idempotency-Key"
 _MAX_TITLE = 1_000
-_ID = re.compile(r"[!-~]{1,120}")
+_KEY = re.compile(r"[!-~]{1,200}")
+
+
+class BridgedAlert(Alert):
+    """An alert whose ``id`` is its sender's own, unique among the alerts of one source only."""
+
+    @property
+    def identity(self) -> str:
+        """A digest of source and id, which cannot run into each other."""
+        return digest(self.source, self.id)
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -38,14 +51,14 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 def alert_from_json(
     said: Mapping[str, Any], *, key: str | None, sender: Source | None, fresh_id: str, now: datetime
-) -> Alert:
+) -> BridgedAlert:
     """The alert in a plain JSON request.
 
     Empty and null fields count as absent; fields the contract does not know are kept as labels.
 
     Args:
         said: the request's object.
-        key: its ``Idempotency-Key``, used when it has no ``id``; scoped to the source.
+        key: its ``Idempotency-Key``, which is its id when it has no ``id``.
         sender: who it comes from, where that was proven.
         fresh_id: the id of an alert that brings none.
         now: when it was received, and when it occurred unless it says so itself.
@@ -64,11 +77,13 @@ def alert_from_json(
     if isinstance(fields.get("id"), int):
         fields["id"] = str(fields["id"])
     if "id" not in fields:
-        fields["id"] = _scoped(key, str(fields.get("source", ""))) if key else fresh_id
+        fields["id"] = _id_of(key) if key else fresh_id
     return _alert(fields)
 
 
-def alert_from_post(post: Post, *, key: str | None, sender: Source, fresh_id: str, now: datetime) -> Alert:
+def alert_from_post(
+    post: Post, *, key: str | None, sender: Source, fresh_id: str, now: datetime
+) -> BridgedAlert:
     """The alert in a Discord message: its embeds verbatim, what else it said as labels under ``discord.``.
 
     Raises:
@@ -83,7 +98,7 @@ def alert_from_post(post: Post, *, key: str | None, sender: Source, fresh_id: st
     title = post.embeds[0].get("title") if post.embeds else None
     return _alert(
         {
-            "id": _scoped(key, sender.name) if key else fresh_id,
+            "id": _id_of(key) if key else fresh_id,
             "alert_type": sender.alert_type,
             "source": sender.name,
             "title": title[:_MAX_TITLE] if isinstance(title, str) and title else None,
@@ -97,9 +112,9 @@ def alert_from_post(post: Post, *, key: str | None, sender: Source, fresh_id: st
     )
 
 
-def _alert(fields: Mapping[str, Any]) -> Alert:
+def _alert(fields: Mapping[str, Any]) -> BridgedAlert:
     try:
-        return Alert.model_validate(fields)
+        return BridgedAlert.model_validate(fields)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False, include_context=False)
         raise Invalid(
@@ -107,16 +122,15 @@ def _alert(fields: Mapping[str, Any]) -> Alert:
         ) from None
 
 
-def _scoped(key: str, source: str) -> str:
-    """An id for *key*, which is unique for its sender only.
+def _id_of(key: str) -> str:
+    """*key*, which has the rules of an id.
 
     Raises:
         Invalid: it is too long or holds more than printable ASCII.
     """
-    if not _ID.fullmatch(key):
-        raise Invalid([Problem(_IDEMPOTENCY_KEY, "1 to 120 printable ASCII characters, no space")])
-    plain = source if _ID.fullmatch(source) else blake2b(source.encode(), digest_size=8).hexdigest()
-    return f"{plain[:64]}:{key}"
+    if not _KEY.fullmatch(key):
+        raise Invalid([Problem(_IDEMPOTENCY_KEY, "1 to 200 printable ASCII characters, no space")])
+    return key
 
 
 def _with_rest(labels: Any, rest: Mapping[str, Any]) -> Any:

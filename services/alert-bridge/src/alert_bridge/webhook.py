@@ -69,18 +69,19 @@ async def _execute(
     source = desk.sources.by_webhook(webhook_id, _known_version(version, token))
     post = await _read_post(desk, request)
     now = desk.clock.now()
+    key, fresh = request.headers.get("idempotency-key"), desk.fresh_id()
     alert = shape.alert_from_post(
         post,
-        key=request.headers.get("idempotency-key"),
+        key=key,
         sender=source,
-        fresh_id=desk.fresh_id(),
+        fresh_id=fresh,
         now=now,
     )
     stored = await desk.outlet.store(alert)
     answer = discord.stored_answer(
         post,
         wait=discord.wants_message(request.query_params.get("wait")),
-        message_id=snowflake_of(alert.identity),
+        message_id=snowflake_of(alert.identity) if key else fresh,
         webhook_id=source.id,
         name=source.name,
         now=now,
