@@ -15,6 +15,9 @@ from pydantic_core import core_schema
 MAX_COUNT: Final = 2**53
 """The largest integer that every JSON reader holds exactly."""
 
+MAX_DEPTH: Final = 64
+"""The most levels of lists and objects in free data; readers of JSON give up from about 100."""
+
 _MAX_AMOUNT: Final = 1e18
 
 
@@ -54,20 +57,36 @@ def known(values: type[StrEnum] | Iterable[str], description: str = "") -> Any:
 
 
 def _travels(value: JsonValue) -> JsonValue:
-    """Refuses free data that some reader of JSON could not read: lone surrogates, integers beyond 64 bits."""
+    """Refuses free data that some reader of JSON could not read.
+
+    That is lone surrogates, integers beyond 64 bits, and more than `MAX_DEPTH` levels.
+    """
+    _inspect(value, MAX_DEPTH)
+    return value
+
+
+def _inspect(value: JsonValue, levels: int) -> None:
+    """Raises ValueError unless *value* travels; *levels* is how many it may still have."""
     if isinstance(value, str):
         value.encode()
     elif isinstance(value, int):
         if not -(2**63) <= value < 2**64:
             raise ValueError("integers have at most 64 bits")
     elif isinstance(value, list):
+        below = _level_below(levels)
         for item in value:
-            _travels(item)
+            _inspect(item, below)
     elif isinstance(value, dict):
+        below = _level_below(levels)
         for key, item in value.items():
             key.encode()
-            _travels(item)
-    return value
+            _inspect(item, below)
+
+
+def _level_below(levels: int) -> int:
+    if not levels:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    return levels - 1
 
 
 Utc = Annotated[datetime, _Utc]
