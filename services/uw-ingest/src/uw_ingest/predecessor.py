@@ -6,6 +6,7 @@ What it had only in its buffer is gone; how far the bus got tells where the hole
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from itertools import count
 from typing import Any, TypeVar
 
 import orjson
@@ -25,6 +26,8 @@ log: Any = structlog.get_logger("uw_ingest.predecessor")
 TRIES, BETWEEN_TRIES = 15, 1.0  # seconds; a bus that just started has no leader for its streams yet
 CONGRESS_KEPT = 5_000  # disclosures to remember, some months of them
 
+_NO_STREAM = 404
+
 T = TypeVar("T")
 
 
@@ -39,7 +42,10 @@ async def newest_times(bus: Bus, kinds: Iterable[ChannelKind]) -> dict[str, date
 
 
 async def known_disclosures(bus: Bus) -> list[str]:
-    """Return the ids of the congress trades the bus has."""
+    """Return the ids of the congress trades the bus has, however long it takes until the bus tells them.
+
+    Without them every disclosure of the last months would be published as news.
+    """
     entity = by_name("congress_trade")
 
     async def read() -> list[str]:
@@ -47,7 +53,7 @@ async def known_disclosures(bus: Bus) -> list[str]:
         kept = await fetch_newest(bus, entity.stream, entity.pattern, CONGRESS_KEPT)
         return [header_text(item.headers.get("Nats-Msg-Id", "")) for item in kept]
 
-    return await _patiently(read) or []
+    return await _patiently(read, tries=None) or []
 
 
 async def _newest_time(bus: Bus, kind: ChannelKind) -> datetime | None:
@@ -60,14 +66,28 @@ async def _newest_time(bus: Bus, kind: ChannelKind) -> datetime | None:
     return moment(orjson.loads(newest[-1].body).get("occurred_at")) if newest else None
 
 
-async def _patiently(read: Callable[[], Awaitable[T]]) -> T | None:
+async def _patiently(read: Callable[[], Awaitable[T]], tries: int | None = TRIES) -> T | None:
     """Read, again after a while if nobody answers; a stream that does not exist holds nothing."""
-    for _ in range(TRIES):
+    for tried in count():
+        if tried == tries:
+            break
         try:
-            return await read()
-        except ApiRefused:
-            return None
-        except Unreachable as error:
-            log.warning("cannot read what is stored", why=str(error))
+            found = await read()
+        except (ApiRefused, Unreachable) as error:
+            _leave_if_asked()
+            if isinstance(error, ApiRefused) and error.code == _NO_STREAM:
+                return None
+            if tried % TRIES == 0:
+                log.warning("cannot read what is stored", why=str(error))
             await asyncio.sleep(BETWEEN_TRIES)
+        else:
+            _leave_if_asked()
+            return found
     return None
+
+
+def _leave_if_asked() -> None:
+    """Leave if this task was cancelled while a question was out: an answer in the same moment hides it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
