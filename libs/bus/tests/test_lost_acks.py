@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from baleen_bus import Bus, Publisher, fetch_last
+from baleen_bus import Bus, Publisher, fetch_last, fetch_newest
 from baleen_bus.reading import stream_state
+from baleen_bus.streams import DAY, KEEPING, Keeping
 from baleen_bus.testing import NatsServer, eventually
 from baleen_contracts.bridge import BridgeState
 from baleen_contracts.happenings import CustomAlert
@@ -28,6 +29,12 @@ def state(number: int) -> BridgeState:
     """The value at one path with a number."""
     at = NOW + timedelta(seconds=number)
     return BridgeState(occurred_at=at, path="engine.mode", value=number)
+
+
+def alert(number: int) -> CustomAlert:
+    """The upstream's alert with a number."""
+    at = NOW + timedelta(seconds=number)
+    return CustomAlert(occurred_at=at, received_at=at, name="n", alert_type="t")
 
 
 @contextlib.contextmanager
@@ -84,13 +91,10 @@ async def test_a_missing_stream_holds_up_no_other(bus: Bus):
     """Its messages wait, and go when it is back; what fills their window is theirs alone."""
     info = await bus.request_json("$JS.API.STREAM.INFO.CUSTOM")
     await bus.request_json("$JS.API.STREAM.DELETE.CUSTOM")
-    alerts = [
-        CustomAlert(occurred_at=NOW + timedelta(seconds=n), received_at=NOW, name="n", alert_type="t")
-        for n in range(20)
-    ]
+    alerts = [alert(n) for n in range(20)]
     async with Publisher(bus, source="test", in_flight=10) as publisher:
-        for n, alert in enumerate(alerts):
-            publisher.offer(alert)
+        for n, each in enumerate(alerts):
+            publisher.offer(each)
             publisher.offer(price(n))
         await eventually(lambda: publisher.stats.stored == 20, within=5)
         now = asyncio.get_running_loop().time()
@@ -99,3 +103,27 @@ async def test_a_missing_stream_holds_up_no_other(bus: Bus):
         await bus.request_json("$JS.API.STREAM.CREATE.CUSTOM", info["config"])
         assert await publisher.drain(15) == 0
         assert (await stream_state(bus, "CUSTOM")).last_seq == 20
+
+
+@pytest.mark.parametrize("acked_before", [False, True], ids=["from the start", "after an ack"])
+async def test_what_was_stored_before_a_long_outage_is_not_stored_twice(
+    nats_server: NatsServer, bus: Bus, monkeypatch: pytest.MonkeyPatch, *, acked_before: bool
+):
+    """The stream's dedupe has forgotten the messages, so the publisher looks before it sends them again."""
+    monkeypatch.setitem(KEEPING, "CUSTOM", Keeping(max_age=DAY, duplicate_window=1))
+    info = await bus.request_json("$JS.API.STREAM.INFO.CUSTOM")
+    short = info["config"] | {"duplicate_window": 1_000_000_000}
+    await bus.request_json("$JS.API.STREAM.UPDATE.CUSTOM", short)
+    async with Publisher(bus, source="test") as publisher:
+        if acked_before:
+            await publisher.publish(alert(0))
+        settled = await say_and_lose_the_acks(publisher, bus, nats_server, [alert(1), alert(2)])
+        publisher.offer(alert(3))
+        loop = asyncio.get_running_loop()
+        await eventually(lambda: publisher.oldest_age(loop.time()) > 1.5)
+        nats_server.start()
+        assert await publisher.drain(15) == 0
+        assert settled == [alert(1), alert(2)]
+
+    stored = await fetch_newest(bus, "CUSTOM", ">", 10)
+    assert [item.body for item in stored] == [alert(n).to_json() for n in range(1 - acked_before, 4)]

@@ -192,6 +192,31 @@ def test_an_older_value_is_sent_again_when_the_newer_one_is_refused():
     assert box.messages == 0
 
 
+def test_what_the_stream_may_have_forgotten_is_not_sent_again_before_somebody_looked():
+    """Other streams go on; what was not found goes then, and is not in doubt for as long again."""
+    box = Outbox(max_messages=9, max_bytes=99, in_flight=9, ack_within=5.0, remembers={"X": 60.0})
+    box.link_up()
+    for number in (1, 2):
+        box.offer(entry(number))
+    box.take(0.0, 10)
+    box.link_up()
+    assert box.doubtful(61.0) == {}
+
+    box.offer(entry(3))
+    box.offer(entry(4, "Y"))
+    assert box.take(61.0, 10) == [b"4"]
+    assert {stream: numbers(sent) for stream, sent in box.doubtful(61.0).items()} == {"X": [1, 2]}
+    box.postpone("X", 61.0)
+    assert box.doubtful(62.0) == {}
+    assert list(box.doubtful(64.0)) == ["X"]
+
+    box.settle(1)
+    box.assured("X", 64.0)
+    assert box.take(64.0, 10) == [b"2", b"3"]
+    box.link_up()
+    assert box.take(100.0, 10) == [b"2", b"3", b"4"]
+
+
 def test_the_oldest_message_tells_how_long_it_has_been_held():
     """Sent or not; nothing held is no age."""
     box = outbox()

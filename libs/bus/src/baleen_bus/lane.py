@@ -10,6 +10,7 @@ call the newer one known. So of what was sent before, only the newest of each su
 storage settles the older ones.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Entry:
     offered_at: float = 0.0
     on_stored: Callable[[Stored], None] | None = None
     on_dropped: Callable[[PublishRefused], None] | None = None
+    first_sent_at: float = 0.0
     sent_at: float = 0.0
     attempts: int = 0
     settled: bool = False
@@ -46,10 +48,16 @@ class Entry:
 
 
 class Lane:
-    """The messages of one stream; at most ``window`` are unacked, and only one while it is in trouble."""
+    """The messages of one stream; at most ``window`` are unacked, and only one while it is in trouble.
 
-    def __init__(self, window: int) -> None:
+    For ``remembers`` seconds the stream is sure to know the id of what it stored. What was sent before that
+    is not sent again until somebody has looked whether the stream has it.
+    """
+
+    def __init__(self, window: int, remembers: float = math.inf) -> None:
         self._window = window
+        self._remembers = remembers
+        self._doubtful = False
         self.waiting: deque[Entry] = deque()
         """What is to be sent, or sent again, next; some among them need it no more."""
         self.flying: dict[int, Entry] = {}
@@ -62,7 +70,7 @@ class Lane:
 
     def ready(self, now: float) -> bool:
         """Whether something waits and may leave."""
-        return bool(self.waiting) and now >= self._paused_until and self._room > 0
+        return bool(self.waiting) and now >= self._paused_until and self._room > 0 and not self._doubtful
 
     @property
     def _room(self) -> int:
@@ -77,10 +85,16 @@ class Lane:
             if entry.attempts:
                 if entry.settled or entry.number in flying or self._outdated(entry):
                     continue
+                if now - entry.first_sent_at > self._remembers:
+                    self._doubtful = True
+                    waiting.appendleft(entry)
+                    return
                 self.resent += 1
-            elif entry.replaces:
-                entry.older = self._newest.get(entry.subject)
-                self._newest[entry.subject] = entry
+            else:
+                entry.first_sent_at = now
+                if entry.replaces:
+                    entry.older = self._newest.get(entry.subject)
+                    self._newest[entry.subject] = entry
             entry.attempts += 1
             entry.sent_at = now
             flying[entry.number] = entry
@@ -140,6 +154,23 @@ class Lane:
         """Everything unacked is to be sent again, oldest first."""
         self.waiting.extendleft(reversed(self.flying.values()))
         self.flying.clear()
+
+    def doubtful(self, now: float) -> list[Entry]:
+        """What the stream may have and not know any more; nothing while that need not be found out."""
+        if not self._doubtful or now < self._paused_until:
+            return []
+        return [entry for entry in self.waiting if entry.attempts and not entry.settled]
+
+    def assured(self, now: float) -> None:
+        """What is still unsettled is not in the stream."""
+        self._doubtful = False
+        for entry in self.waiting:
+            if entry.attempts:
+                entry.first_sent_at = now
+
+    def postpone(self, now: float) -> None:
+        """The stream cannot be asked now."""
+        self._paused_until = now + LONGEST_PAUSE
 
     def clear(self) -> None:
         """Forgets every message."""

@@ -5,7 +5,8 @@ theirs stand aside (see ``lane``), and only within a stream order is kept at any
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from baleen_bus.errors import OutboxFull
 from baleen_bus.lane import Entry, Lane
@@ -14,10 +15,20 @@ from baleen_bus.lane import Entry, Lane
 class Outbox:
     """Bounded in messages and bytes; at most ``in_flight`` messages of a stream are unacked at a time.
 
-    ``ack_within`` is how long (seconds) an ack may take before everything unacked is sent again.
+    ``ack_within`` is how long (seconds) an ack may take before everything unacked is sent again,
+    ``remembers`` how long a stream is sure to know again what it stored (for ever, if not in it).
     """
 
-    def __init__(self, *, max_messages: int, max_bytes: int, in_flight: int, ack_within: float) -> None:
+    def __init__(
+        self,
+        *,
+        max_messages: int,
+        max_bytes: int,
+        in_flight: int,
+        ack_within: float,
+        remembers: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        self._remembers = remembers
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._in_flight = in_flight
@@ -54,7 +65,9 @@ class Outbox:
             raise OutboxFull(f"{self.messages} messages, {self.size} bytes are waiting for the bus")
         lane = self._lanes.get(entry.stream)
         if lane is None:
-            lane = self._lanes[entry.stream] = Lane(self._in_flight)
+            lane = self._lanes[entry.stream] = Lane(
+                self._in_flight, self._remembers.get(entry.stream, math.inf)
+            )
         lane.waiting.append(entry)
         self._held[entry.number] = entry
         self.size = size
@@ -104,6 +117,21 @@ class Outbox:
         """Sends a stream everything unacked again if its oldest ack is overdue; says whether one was."""
         overdue = [lane.overdue(now, self._ack_within) for lane in self._lanes.values()]
         return any(overdue)
+
+    def doubtful(self, now: float) -> dict[str, list[Entry]]:
+        """By stream, what was sent so long ago that the stream may have it and not know it any more.
+
+        It stays until ``assured``; ``settle`` what the stream has before.
+        """
+        return {name: entries for name, lane in self._lanes.items() if (entries := lane.doubtful(now))}
+
+    def assured(self, stream: str, now: float) -> None:
+        """What is still unsettled of this stream's messages is not in it."""
+        self._lanes[stream].assured(now)
+
+    def postpone(self, stream: str, now: float) -> None:
+        """The stream cannot be asked now: ``doubtful`` names it again a moment later."""
+        self._lanes[stream].postpone(now)
 
     def oldest_age(self, now: float) -> float:
         """How long (seconds) the oldest message has been held; 0 if there is none."""

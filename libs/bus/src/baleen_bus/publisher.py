@@ -13,6 +13,8 @@ from baleen_bus.errors import BusClosed, DropReason, OutboxFull, PublishRefused
 from baleen_bus.lane import Entry
 from baleen_bus.outbox import Outbox
 from baleen_bus.publisher_stats import PublisherStats
+from baleen_bus.recall import Recall
+from baleen_bus.streams import remembered
 from baleen_contracts.message import Message
 
 log = logging.getLogger("baleen_bus")
@@ -33,9 +35,10 @@ class Publisher:
 
     A stream stores its messages in the order of their offers; one in trouble does not hold up the others.
     A message is sent again until its stream acked it, through any number of server restarts; the stream's
-    dedupe keeps it single for as long as its duplicate window lasts. Where a stream keeps only the newest
-    message of a subject, the ack of a newer one settles an older one whose own ack was lost. Use from one
-    event loop only, as ``async with``; leaving gives up what has not been stored: ``drain`` first.
+    dedupe keeps it single, and after an outage too long for that a look into the stream. Where a stream
+    keeps only the newest message of a subject, the ack of a newer one settles an older one whose own ack was
+    lost. Use from one event loop only, as ``async with``; leaving gives up what is not stored: ``drain``
+    first.
     """
 
     def __init__(
@@ -52,8 +55,13 @@ class Publisher:
         self._bus = bus
         self._envelopes = Envelopes(source)
         self._outbox = Outbox(
-            max_messages=max_messages, max_bytes=max_bytes, in_flight=in_flight, ack_within=ack_within
+            max_messages=max_messages,
+            max_bytes=max_bytes,
+            in_flight=in_flight,
+            ack_within=ack_within,
+            remembers=remembered(),
         )
+        self._recall = Recall(bus, self._outbox, self._stored)
         self._inbox = bus.nc.new_inbox() + "."
         self._largest = bus.nc.max_payload - HEADROOM
         self._number = 0
@@ -96,9 +104,10 @@ class Publisher:
             opening.callback(self._give_up)
             if self._bus.connected:
                 self._on_link()
-            pump = asyncio.create_task(self._pump(), name="publisher-pump")
-            self._bus.supervise(pump)
-            opening.push_async_callback(end_task, pump)
+            for work, name in ((self._recall.run(), "publisher-recall"), (self._pump(), "publisher-pump")):
+                task = asyncio.create_task(work, name=name)
+                self._bus.supervise(task)
+                opening.push_async_callback(end_task, task)
             self._leave = opening.pop_all()
         return self
 
@@ -170,6 +179,7 @@ class Publisher:
             while commands := self._outbox.take(loop.time(), BATCH):
                 await self._bus.nc.send_raw(b"".join(commands))
                 await asyncio.sleep(0)
+            self._recall.look(loop.time())
 
     def _on_link(self) -> None:
         self._largest = self._bus.nc.max_payload - HEADROOM
@@ -182,6 +192,11 @@ class Publisher:
         if isinstance(answer, Refusal):
             self._on_refusal(number, answer)
             return
+        if not answer.duplicate:
+            self._recall.last_acked[answer.stream] = answer.seq
+        self._stored(number, answer)
+
+    def _stored(self, number: int, answer: Stored) -> None:
         settled = self._outbox.settle(number)
         if not settled:
             self.stats.late_acks += 1

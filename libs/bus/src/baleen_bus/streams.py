@@ -30,8 +30,10 @@ class StreamSettings:
 class Keeping:
     """How long a stream keeps a message and knows its id again, both in seconds; age 0 is for ever.
 
-    The duplicate window must outlast the longest outage an outbox is meant to survive. It costs the server
-    100 to 200 bytes a message, hence the shorter one of the two busy streams.
+    After an outage longer than the duplicate window a publisher reads what the stream has of its unacked
+    messages before it sends them again; a publisher that may not read the stream, or that was itself
+    restarted, stores them twice. The window costs the server 100 to 200 bytes a message, hence the shorter
+    one of the busy streams.
     """
 
     max_age: int
@@ -93,6 +95,15 @@ def stream_config(name: str, patterns: Iterable[str], settings: StreamSettings) 
         "allow_msg_ttl": name == "BRIDGE",
         "allow_rollup_hdrs": name == "BRIDGE",
     }
+
+
+def remembered() -> dict[str, float]:
+    """How long (seconds) each stream is sure to know the id of what it stored.
+
+    Short of the duplicate window, as a message is sent and stored, and stored and sent again, at different
+    moments.
+    """
+    return {name: 0.8 * keeping.duplicate_window for name, keeping in KEEPING.items()}
 
 
 def keeps_newest_only(stream: str) -> bool:
