@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from baleen_contracts.happenings import CustomAlert, News, TradingHalt
-from uw_ingest.normalize.row import Row, unblank
+from uw_ingest.normalize.row import Row, shallow, unblank
 
 
 def news(row: Row, received_at: datetime, _ticker: str | None = None) -> News:
@@ -50,6 +50,6 @@ def custom_alert(row: Row, received_at: datetime, _ticker: str | None = None) ->
             "config_id": get("user_noti_config_id"),
             "symbol": get("symbol"),
             "symbol_type": get("symbol_type"),
-            "details": get("meta") or {},
+            "details": shallow(get("meta") or {}),
         }
     )

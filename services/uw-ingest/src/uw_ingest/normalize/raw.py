@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from baleen_contracts.raw import Raw
-from uw_ingest.normalize.row import Row, moment
+from uw_ingest.normalize.row import Row, moment, shallow
 
 
 def raw(channel: str, ticker: str | None, row: Row, received_at: datetime) -> Raw:
@@ -16,6 +16,6 @@ def raw(channel: str, ticker: str | None, row: Row, received_at: datetime) -> Ra
             "received_at": received_at,
             "channel": channel,
             "key": key,
-            "payload": row,
+            "payload": shallow(row),
         }
     )

@@ -28,6 +28,28 @@ _RANGE_ERRORS = frozenset(
 _FIRST_MOMENT, _LAST_MOMENT = 946_684_800_000, 4_102_444_800_000  # the years 2000 and 2100, milliseconds
 
 
+DEEPEST = 64  # levels of free JSON; every writer and reader of JSON manages so many, not all manage 300
+
+
+def shallow(value: Any) -> Any:
+    """Return free JSON as it is.
+
+    Raises:
+        Refused: it is nested as no honest payload is.
+    """
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, dict | list)
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return value
+    raise Refused(Refusal.NOT_JSON)
+
+
 def unblank(row: Row) -> Row:
     """Return the row without its empty texts: upstream writes ``""`` where it has no number."""
     if "" not in row.values():
