@@ -76,16 +76,21 @@ class Feed:
         on_refused: Callable[[Refusal], None],
         on_down: Callable[[datetime], None] = lambda _since: None,
         on_joined: Callable[[str], None] = lambda _channel: None,
+        unheard: Callable[[], bool] = bool,
         redact: Callable[[str], str] = str,
         random: Random | None = None,
     ) -> None:
-        """Take ears for frames and for what becomes of the socket; nothing is opened before :meth:`run`."""
+        """Take ears for frames and for what becomes of the socket; nothing is opened before :meth:`run`.
+
+        ``unheard`` tells whether frames came that still wait to be read: then the socket is not mute.
+        """
         self._settings = settings
         self.protocol = protocol
         self._clock = clock
         self._lively = lively
         self._ears = Ears(on_text, on_refused, self._on_closed)
         self._on_down, self._on_joined, self._redact = on_down, on_joined, redact
+        self._unheard = unheard
         self._random = random or Random()  # noqa: S311 - jitter, not secrecy
         self._line: Line | None = None
         self._gone = asyncio.Event()
@@ -184,6 +189,8 @@ class Feed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._gone.wait()
+            if self._unheard():
+                self.heard({})
             self._tell(TimePassed(self._clock.monotonic(), self._lively()))
 
     def _tell(self, event: Event) -> None:

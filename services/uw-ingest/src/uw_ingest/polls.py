@@ -5,7 +5,7 @@ Each poll asks, compares with what it has said before, and says what is new.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from random import Random
 from typing import Any
 
@@ -49,11 +49,14 @@ class Poll(ABC):
         *,
         every: float,
         recheck: float,
-        say: Callable[[Message], None],
+        say: Callable[[Message], bool],
         tally: Tally,
         clock: Clock,
     ) -> None:
-        """Ask every so many seconds; what the plan refuses is asked again after ``recheck``."""
+        """Ask every so many seconds; what the plan refuses is asked again after ``recheck``.
+
+        ``say`` tells whether it took the message.
+        """
         self._rest, self._say, self._tally, self._clock = rest, say, tally, clock
         self._every, self._recheck = every, recheck
         self._random = Random()  # noqa: S311 - jitter, not secrecy
@@ -104,10 +107,12 @@ class Poll(ABC):
         self._answered_at, self._refused, self._failing = self._clock.monotonic(), "", ""
         return pause
 
-    def _tell(self, message: Message) -> None:
-        self._tally.accepted[self.feed] += 1
-        self._tally.last_message_at[self.feed] = message.received_at
-        self._say(message)
+    def _tell(self, message: Message) -> bool:
+        taken = self._say(message)
+        if taken:
+            self._tally.accepted[self.feed] += 1
+            self._tally.last_message_at[self.feed] = message.received_at
+        return taken
 
 
 class Movers(Poll):
@@ -160,30 +165,49 @@ class Congress(Poll):
 
     feed = "congress_trade"
 
-    def __init__(self, *args: Any, known: Iterable[str] = (), **kwargs: Any) -> None:
-        """Begin with the message ids the bus has already."""
+    def __init__(self, *args: Any, stored: Callable[[], Awaitable[Iterable[str]]], **kwargs: Any) -> None:
+        """Ask upstream nothing before *stored* has told the message ids that the bus has already."""
         super().__init__(*args, **kwargs)
-        self._known = dict.fromkeys(known)
+        self._stored = stored
+        self._known: dict[str, None] = {}
+        self._failing = "what the bus has is not read yet"
+
+    async def run(self) -> None:
+        """Learn what was said before, then ask for ever."""
+        self._known.update(dict.fromkeys(await self._stored()))
+        self._failing = ""
+        await super().run()
 
     async def ask(self) -> None:
-        """Say every disclosure not said before, the oldest first."""
+        """Say every disclosure not said before, an endpoint's rows before the next one is asked."""
         refused: list[RestRefused] = []
-        new: dict[str, Message] = {}
+        failure: RestFailed | None = None
         for endpoint, params in CONGRESS:
             try:
                 body = await self._rest.get(f"/api/{endpoint}", params)
             except RestRefused as refusal:
                 refused.append(refusal)
-                continue
-            for row in from_rest(endpoint, body, self._clock.now()):
-                if isinstance(row, Refusal):
-                    self._tally.refused[row] += 1
-                elif row.message_id not in self._known:
-                    new[row.message_id] = row
-        for message in sorted(new.values(), key=lambda row: row.occurred_at):
-            self._tell(message)
-        self._known.update(dict.fromkeys(new))
-        while len(self._known) > _REMEMBERED:
-            del self._known[next(iter(self._known))]
+            except RestLimited:
+                raise
+            except RestFailed as failed:
+                failure = failed
+            else:
+                self._tell_new(endpoint, body)
+        if failure is not None:
+            raise failure
         if len(refused) == len(CONGRESS):
             raise refused[0]
+
+    def _tell_new(self, endpoint: str, body: Any) -> None:
+        """Say the rows nobody knows, the oldest first; one that is not taken is news again next time."""
+        new: dict[str, Message] = {}
+        for row in from_rest(endpoint, body, self._clock.now()):
+            if isinstance(row, Refusal):
+                self._tally.refused[row] += 1
+            elif row.message_id not in self._known:
+                new[row.message_id] = row
+        for message_id, message in sorted(new.items(), key=lambda item: item[1].occurred_at):
+            if self._tell(message):
+                self._known[message_id] = None
+        while len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]

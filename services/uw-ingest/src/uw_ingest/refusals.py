@@ -29,4 +29,5 @@ class Refusal(StrEnum):
     CANCELED = "canceled"  # REST marks prints that were taken back
     NOT_ROWS = "not_rows"  # a REST body without the list it should hold
     UNPUBLISHABLE = "unpublishable"  # the bus can never take it
+    NO_ROOM = "no_room"  # a polled row while the bus is away and enough is held; it is asked for again
     UNUSED_ENDPOINT = "unused_endpoint"  # a REST answer that no feed uses

@@ -43,6 +43,7 @@ from uw_ingest.watch import Watch
 log: Any = structlog.get_logger("uw_ingest")
 
 CALENDAR_AGAIN_AFTER = 86_400.0  # seconds
+STORED_WITHIN = 30.0  # seconds; a bus that takes longer is not ready
 NO_UPSTREAM = "no token: set UW_INGEST_TOKEN, and UW_INGEST_UPSTREAM_URL unless it is upstream's own"
 
 _Job = Callable[[], Coroutine[Any, Any, None]]
@@ -143,12 +144,12 @@ async def _road(
             )
             rest = Rest(upstream, token, budget=ingest.budget, tally=tally, clock=clock)
             closing.push_async_callback(rest.aclose)
-            polls = await _polls(ingest, bus, rest, intake)
+            polls = _polls(ingest, bus, rest, intake)
             watch.attach(feed, polls)
             jobs["feed"] = feed.run
             jobs["orders"] = partial(obey, bus, feed, clock)
             jobs |= {f"poll-{poll.feed}": poll.run for poll in polls}
-        jobs["watch"] = partial(watch.run, partial(_readiness, ingest, bus, feed))
+        jobs["watch"] = partial(watch.run, partial(_look, ingest, bus, publisher, intake, feed))
         jobs["calendar"] = partial(_hours, settings, watch, clock)
         ingest.status.attach(bus, publisher, intake, watch, feed)
         ingest.registry.register(
@@ -161,13 +162,17 @@ async def _road(
 async def _feed(ingest: _Ingest, bus: Bus, url: str, *, intake: Intake, holes: Holes, watch: Watch) -> Feed:
     """Build the socket's keeper; what the predecessor may have lost is a hole from the start."""
     settings = ingest.settings
-    every = list({kind.feed: kind for kind in map(kind_of, settings.channels) if kind.every}.values())
-    for name, at in (await newest_times(bus, every)).items():
-        holes.open(name, at, GapReason.RESTARTED, detail="what the last process held is lost")
+    every = {channel: kind_of(channel) for channel in settings.channels if kind_of(channel).every}
+    newest = await newest_times(bus, {kind.feed: kind for kind in every.values()}.values())
+    now, lost = ingest.clock.now(), "what the last process held is lost"
+    for channel, kind in every.items():
+        if kind.feed in newest:
+            holes.open(channel, newest[kind.feed], GapReason.RESTARTED, now=now, detail=lost)
 
     def on_down(since: datetime) -> None:
-        for kind in every:
-            holes.open(kind.feed, since, GapReason.RECONNECTED)
+        intake.cut()
+        for channel in every:
+            holes.open(channel, since, GapReason.RECONNECTED, now=ingest.clock.now())
 
     feed = Feed(
         FeedSettings(url, settings.entitlement_recheck),
@@ -178,13 +183,14 @@ async def _feed(ingest: _Ingest, bus: Bus, url: str, *, intake: Intake, holes: H
         on_refused=intake.refuse,
         on_down=on_down,
         on_joined=intake.rejoined,
+        unheard=intake.unheard,
         redact=Redactor(settings.secrets()).text,
     )
     intake.hearers = Hearers(feed.answered, feed.complained, feed.heard)
     return feed
 
 
-async def _polls(ingest: _Ingest, bus: Bus, rest: Rest, intake: Intake) -> list[Poll]:
+def _polls(ingest: _Ingest, bus: Bus, rest: Rest, intake: Intake) -> list[Poll]:
     settings = ingest.settings
     shared = {
         "recheck": settings.entitlement_recheck,
@@ -192,15 +198,20 @@ async def _polls(ingest: _Ingest, bus: Bus, rest: Rest, intake: Intake) -> list[
         "tally": ingest.tally,
         "clock": ingest.clock,
     }
-    known = await known_disclosures(bus)
     return [
         Movers(rest, every=settings.movers_every, **shared),
-        Congress(rest, every=settings.congress_every, known=known, **shared),
+        Congress(rest, every=settings.congress_every, stored=partial(known_disclosures, bus), **shared),
     ]
 
 
-def _readiness(ingest: _Ingest, bus: Bus, feed: Feed | None) -> None:
-    ingest.health.report("bus", ok=bus.connected, reason="not connected")
+def _look(ingest: _Ingest, bus: Bus, publisher: Publisher, intake: Intake, feed: Feed | None) -> None:
+    """Report readiness, and let the intake tell what is over."""
+    intake.look()
+    waits = publisher.oldest_age(asyncio.get_running_loop().time())
+    if bus.connected and waits > STORED_WITHIN:
+        ingest.health.report("bus", ok=False, reason=f"the oldest message waits {waits:.0f} s to be stored")
+    else:
+        ingest.health.report("bus", ok=bus.connected, reason="not connected")
     if feed is None:
         ingest.health.report("upstream", ok=False, reason=f"disabled: {NO_UPSTREAM}")
     else:

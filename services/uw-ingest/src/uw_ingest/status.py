@@ -67,6 +67,7 @@ class Status:
             "refused": {str(reason): count for reason, count in tally.refused.items()},
             "overflowed": tally.overflowed,
             "gaps": tally.gaps,
+            "dropped": sum(publisher.stats.dropped.values()) if publisher else 0,
             "published": publisher.stats.stored if publisher else 0,
             "duplicates": publisher.stats.duplicates if publisher else 0,
             "backlog": (self._intake.backlog if self._intake else 0)

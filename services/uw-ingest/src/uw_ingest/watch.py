@@ -43,7 +43,7 @@ class Watch:
         *,
         tally: Tally,
         clock: Clock,
-        say: Callable[[Message], None],
+        say: Callable[[Message], object],
         simulated: bool,
     ) -> None:
         """Watch the feeds of these channels; :meth:`attach` or :meth:`disable` says what there is to see."""
@@ -85,7 +85,8 @@ class Watch:
                 continue
             since = before.since if before is not None and same else now
             if not same:
-                log.info("feed state", feed=name, state=str(verdict.state), why=verdict.why)
+                tell = log.debug if before is None else log.info  # the first says no more than that we began
+                tell("feed state", feed=name, state=str(verdict.state), why=verdict.why)
             self.standings[name] = Standing(verdict, since, now)
             self._say(self._status(name, verdict, since, now))
 
