@@ -12,6 +12,7 @@ import pytest
 from baleen_contracts.stream_protocol import SERVER_FRAME
 from ws_gateway.conversation import Conversation
 from ws_gateway.dialects.native import MAX_PATTERNS, MAX_TOPICS
+from ws_gateway.topics import cover
 
 
 async def test_a_conversation_is_what_the_contract_says(live: Any):
@@ -174,7 +175,7 @@ async def test_a_gap_is_announced_in_its_place(live: Any):
         await live.subscribed(stranger, "agent.v1.>")
         live.say("signal.v1.A")
         live.gateway.hub.announce(
-            dialect, "signal.v1.*", lambda t: dialect.gap(t, "S.e.2", "S.e.3", "expired")
+            dialect, ("signal.v1.*",), lambda hit: dialect.gap(cover(hit), "S.e.2", "S.e.3", "expired")
         )
         live.say("signal.v1.B")
         live.say("agent.v1.nova")

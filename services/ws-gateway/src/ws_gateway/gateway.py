@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -10,6 +11,7 @@ from fastapi import WebSocket
 
 from baleen_bus import Bus, Follower
 from baleen_contracts.catalogue import by_name
+from baleen_contracts.feed import FeedStatus
 from baleen_runtime.health import Health
 from ws_gateway.errors import Farewell, Refusal
 from ws_gateway.event import Event
@@ -44,6 +46,7 @@ class Gateway:
         self.followers: tuple[Follower, ...] = ()
         self.taken = self.gaps = 0
         self.positions: dict[str, str] = {}
+        self._heard_to: dict[str, int] = {}
         self.patterns: dict[str, tuple[str, ...]] = {}
         self._simulated_until = 0.0
 
@@ -65,9 +68,24 @@ class Gateway:
         self.rounds.close()
         self.hub.sweep.close()
 
+    def follow(self, stream: str, patterns: tuple[str, ...]) -> None:
+        """Note which subjects a stream holds; how far it has been heard counts from here."""
+        self.patterns[stream] = patterns
+        self._heard_to.pop(stream, None)
+
+    def lose(self, stream: str) -> None:
+        """Note a gap; a stream that was made anew or lost its end goes on with smaller numbers after it."""
+        self.gaps += 1
+        self._heard_to.pop(stream, None)
+
     def note(self, event: Event) -> None:
-        """Note how far a stream has been heard, and whether what is heard is made up."""
-        self.positions[event.stream] = event.at
+        """Note how far a stream has been heard, and whether what is heard is made up.
+
+        The past is read kind by kind, so that an earlier message may follow a later one.
+        """
+        if event.seq > self._heard_to.get(event.stream, -1):
+            self._heard_to[event.stream] = event.seq
+            self.positions[event.stream] = event.at
         if event.source == _SIMULATOR:
             self._simulated_until = time.monotonic() + _SIMULATED_FOR
 
@@ -109,9 +127,13 @@ class Gateway:
         return self.memory.last((pattern,))
 
     def feed_statuses(self) -> dict[str, dict[str, Any]]:
-        """Return the newest status of every feed, by its name."""
-        statuses = self.memory.last((by_name("feed_status").pattern,))
-        return {event.subject.rpartition(".")[2]: event.data for event in statuses}
+        """Return the newest status of every feed, by its name; what cannot be read is left out."""
+        found = {}
+        for event in self.memory.last((by_name("feed_status").pattern,)):
+            with suppress(ValueError):
+                status = FeedStatus.model_validate(event.data)
+                found[event.subject.rpartition(".")[2]] = status.model_dump(mode="json")
+        return found
 
     @property
     def simulated(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -120,23 +120,25 @@ class Hub:
             said = {"dialect": dialect.name, "subject": event.subject, "reason": repr(error)}
             log.warning("message cannot be said", count=count, **said)
 
-    def announce(self, dialect: Dialect, topic: str, frame_for: Callable[[str], bytes]) -> None:
-        """Give one frame to every lane of *dialect* whose topics overlap *topic*, in order with messages.
+    def announce(
+        self, dialect: Dialect, patterns: Collection[str], frame_for: Callable[[list[str]], bytes]
+    ) -> None:
+        """Give one frame to every lane of *dialect* that wants any of *patterns*, in order with messages.
 
         Args:
             dialect: who is told.
-            topic: what it is about.
-            frame_for: makes the JSON text for one topic of a lane.
+            patterns: what it is about.
+            frame_for: makes the JSON text from the topics of a lane that it is about.
         """
         for lane in self.lanes.speaking(dialect.name):
-            for wished in lane.topics:
-                if not overlap(wished, topic):
-                    continue
-                frame = text_frame(frame_for(wished))
-                for pen in lane.pens:
-                    pen.pending.append(frame)
-                    if not pen.cohort.dirty:
-                        self.sweep.mark(pen.cohort)
+            hit = [topic for topic in lane.topics if any(overlap(topic, pattern) for pattern in patterns)]
+            if not hit:
+                continue
+            frame = text_frame(frame_for(hit))
+            for pen in lane.pens:
+                pen.pending.append(frame)
+                if not pen.cohort.dirty:
+                    self.sweep.mark(pen.cohort)
 
     # Clients come and go.
 

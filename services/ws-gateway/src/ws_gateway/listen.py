@@ -31,6 +31,7 @@ from ws_gateway.errors import Dropped
 from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.heard import heard_streams
+from ws_gateway.topics import cover
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Listener:
             self._on_gap,
             self._caught_up.set,
         )
-        gateway.patterns[stream] = tuple(entity.pattern for entity in entities)
+        gateway.follow(stream, tuple(entity.pattern for entity in entities))
 
     async def follow(self, closing: AsyncExitStack) -> None:
         """Begin to hear the stream, return when its past is remembered; it is heard until *closing* closes.
@@ -106,16 +107,20 @@ class Listener:
             self._held.append(event)
 
     def _on_gap(self, gap: Gap) -> None:
-        """Tell native clients which messages will not come; the seeds' dialects have no word for it."""
+        """Tell native clients, each once, what will not come; the seeds' dialects have no word for it.
+
+        The topic a client is told covers all of its own that may have lost something.
+        """
         reason = str(gap.reason)
         start, end = self._at(gap.from_seq), self._at(gap.to_seq)
         log.warning("gap", stream=self._stream, start=gap.from_seq, end=gap.to_seq, reason=reason)
-        self._gateway.gaps += 1
+        self._gateway.lose(self._stream)
         dialect = Conversation.dialect
-        for entity in self._entities:
-            self._gateway.hub.announce(
-                dialect, entity.pattern, lambda topic: dialect.gap(topic, start, end, reason)
-            )
+        self._gateway.hub.announce(
+            dialect,
+            self._gateway.patterns[self._stream],
+            lambda topics: dialect.gap(cover(topics), start, end, reason),
+        )
 
     def _event(self, delivered: Delivered) -> Event | None:
         subject = delivered.subject
