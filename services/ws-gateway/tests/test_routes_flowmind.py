@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -379,3 +380,28 @@ async def test_a_reconnect_that_fails_says_why(nats_server: NatsServer):
                 failed = await client.post("/api/stream/reconnect")
 
     assert (failed.status_code, failed.json()) == (500, {"detail": "there is no token"})
+
+
+BAD_ROWS = (
+    b"{",
+    b"[1]",
+    b"{}",
+    b'{"received_at":5}',
+    b'{"received_at":"soon"}',
+    b'{"received_at":"2026-01-01T00:00:00"}',
+    b'{"occurred_at":"soon","state":"live","feed":"x"}',
+)
+
+
+@pytest.mark.parametrize("body", BAD_ROWS)
+async def test_a_row_that_cannot_be_read_hides_no_other(live: Any, body: bytes):
+    """Whatever a stored message or a feed's status holds, the endpoints answer with what the others say."""
+    good = feed_status("live")
+    live.gateway.take(replace(live.say(good.subject), body=good.to_json()))
+    for subject in ("uw.v1.flow_alert.BAD", "uw.v1.price.BAD", "feed.v1.status.bad"):
+        live.gateway.take(replace(live.say(subject), body=body))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{live.port}/api/stream") as client:
+        answers = {path: await client.get(path) for path in ("/status", "/channels", "/health")}
+
+    assert [answer.status_code for answer in answers.values()] == [200, 200, 200]
+    assert answers["/status"].json()["uw_connection"]["subscribed_channels"] == ["flow-alerts"]

@@ -19,6 +19,7 @@ from baleen_contracts.command import RECONNECT_SUBJECT, CommandReply, CommandReq
 from ws_gateway.dialects import flowmind_status
 from ws_gateway.dialects.flowmind import CONGRESS, DARK_POOL, FLOW, MARKET_MOVERS, Channel, FlowMind
 from ws_gateway.dialects.flowmind_status import Clients, Feeds
+from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.session import Last, Newest, Opening, serve
 
@@ -131,8 +132,17 @@ async def _open(websocket: WebSocket, channel: Channel, snapshot: Last | Newest)
 
 def _feeds(gateway: Gateway) -> Feeds:
     newest = [event for pattern in _UPSTREAM for event in gateway.newest(pattern, 1)]
-    heard = [datetime.fromisoformat(event.data["received_at"]) for event in newest]
+    heard = [moment for event in newest if (moment := _received_at(event)) is not None]
     return Feeds(gateway.feed_statuses().values(), datetime.now(UTC), heard)
+
+
+def _received_at(event: Event) -> datetime | None:
+    """Return when a message reached us, None where it does not say so: one bad row hides no good one."""
+    try:
+        moment = datetime.fromisoformat(event.data["received_at"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def _clients(gateway: Gateway) -> Clients:
