@@ -66,6 +66,24 @@ async def test_a_wrong_field_is_named(bridge, alerts):
     assert await alerts() == []
 
 
+@pytest.mark.parametrize("field", ["embed", "extra", "labels"])
+async def test_what_is_nested_too_deep_is_named(bridge, alerts, field):
+    """422 names the field, known or not; an alert of 64 levels in all is stored and can be read back."""
+
+    async def post(levels: int):
+        value = '{"a":' * levels + '"1"' + "}" * levels
+        body = f'{{"alert_type":"a","source":"s","{field}":{value}}}'
+        return await bridge.client.post("/alerts", content=body)
+
+    taken = await post(1 if field == "labels" else 63)
+    refused = [await post(levels) for levels in (64, 200, 240, 300, 900)]
+
+    assert taken.status_code == 202
+    assert {answer.status_code for answer in refused} == {422}
+    assert {answer.json()["message"] for answer in refused} == {f"{field}: nested deeper than 64 levels"}
+    assert len(await alerts()) == 1
+
+
 @pytest.mark.parametrize("body", [b"", b"nonsense", b"[]", b"\xff\xfe", b"[" * 100_000])
 async def test_garbage_is_refused(bridge, body):
     """400 and a sentence, and the bridge lives on."""

@@ -211,3 +211,62 @@ async def test_a_retried_message_keeps_its_key(bridge, alerts):
     assert [alert.id for alert in await alerts()] == ["k-1"]
     assert 17 <= len(answer.json()["id"]) <= 19
     assert answer.json()["id"].isdigit()
+
+
+def nested(depth: int) -> bytes:
+    """An object of that many levels."""
+    return b'{"a":' * depth + b"1" + b"}" * depth
+
+
+@pytest.mark.parametrize("field", ["embeds", "allowed_mentions"])
+async def test_a_message_nested_too_deep_is_50035(bridge, alerts, field):
+    """More than 64 levels are refused by the field's name; what is stored can be read back."""
+    path = bridge.webhook
+
+    def message(levels: int) -> bytes:
+        return b'{"content":"x","%b":[%b]}' % (field.encode(), nested(levels - 2))
+
+    taken = await bridge.client.post(path, content=message(64))
+    refused = [await bridge.client.post(path, content=message(levels)) for levels in (65, 202, 240, 300, 900)]
+
+    assert taken.status_code == 204
+    assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(400, 50035)}
+    assert all("64 levels" in answer.json()["errors"][field]["_errors"][0]["message"] for answer in refused)
+    assert len(await alerts()) == 1
+
+
+def multipart(part: bytes, charset: str) -> dict:
+    """A request of one part."""
+    kind = f"multipart/form-data; boundary=b; charset={charset}"
+    content = b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n--b--\r\n"
+    return {"content": content, "headers": {"Content-Type": kind}}
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "utf-7", "latin-1", "utf-8", "nonsense"])
+async def test_multipart_is_always_utf_8(bridge, alerts, charset):
+    """Whatever charset the sender names, texts are read as UTF-8, and escapes are only letters."""
+    file = multipart('name="file"; filename="ä\\ud800.txt"\r\n\r\nx'.encode(), charset)
+    text = multipart('name="content"\r\n\r\nä\\ud800 +2AA-'.encode(), charset)
+
+    answers = [await bridge.client.post(f"{bridge.webhook}?wait=true", **sent) for sent in (file, text)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json()["attachments"][0]["filename"] == "ä\\ud800.txt"
+    assert (await alerts())[-1].content == "ä\\ud800 +2AA-"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(b'name="content"\r\n\r\n\xff', id="text"),
+        pytest.param(b'name="\xff"\r\n\r\nx', id="name"),
+        pytest.param(b'name="file"; filename="\xed\xa0\x80"\r\n\r\nx', id="filename"),
+    ],
+)
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+async def test_multipart_that_is_not_utf_8_is_50035(bridge, alerts, part, charset):
+    """Nothing is guessed."""
+    answer = await bridge.client.post(bridge.webhook, **multipart(part, charset))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, 50035)
+    assert await alerts() == []

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from alert_bridge.depth import refuse_deep
 from alert_bridge.errors import (
     BusAway,
     Empty,
@@ -90,8 +91,9 @@ def read_post(payload: Mapping[str, Any], attachments: tuple[Attachment, ...] = 
 
     Raises:
         Empty: it says nothing.
-        Invalid: ``content`` or ``embeds`` is of a wrong kind.
+        Invalid: ``content`` or ``embeds`` is of a wrong kind, or a field is nested too deep.
     """
+    refuse_deep(payload)
     said = {key: value for key, value in payload.items() if value is not None}
     content = _text(said.pop("content", None))
     embeds = _embeds(said.pop("embeds", None))

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from alert_bridge.depth import refuse_deep
 from alert_bridge.discord import Post
 from alert_bridge.errors import Invalid, NotAllowed, Problem, Unreadable
 from alert_bridge.sources import Source
@@ -64,9 +65,10 @@ def alert_from_json(
         now: when it was received, and when it occurred unless it says so itself.
 
     Raises:
-        Invalid: a field is missing or wrong.
+        Invalid: a field is missing, wrong or nested too deep.
         NotAllowed: it claims to be from somebody else.
     """
+    refuse_deep(said)
     given = {name: value for name, value in said.items() if value is not None and value != ""}
     fields = {name: given.pop(name) for name in Alert.model_fields if name in given}
     if sender is not None and fields.setdefault("source", sender.name) != sender.name:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.datastructures import UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from alert_bridge import discord, shape
@@ -20,6 +22,7 @@ from alert_bridge.receive import RETRY_AFTER, Desk, body_up_to, chunks_up_to
 _PATHS = ("/api/webhooks/{webhook_id}/{token}", "/api/v{version}/webhooks/{webhook_id}/{token}")
 _VERSIONS = frozenset(map(str, range(6, 11)))
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{1,200}")
 _MAX_FILES = 10
 _MAX_FIELDS = 50
 
@@ -112,7 +115,7 @@ async def _read_multipart(desk: Desk, request: Request, place: dict[str, str]) -
     """A message with files. Their bytes are counted and let go; fields are bounded like any other body."""
     settings = desk.settings
     parser = MultiPartParser(
-        request.headers,
+        _as_bytes(request),
         chunks_up_to(request, settings.max_upload_bytes),
         max_files=_MAX_FILES,
         max_fields=_MAX_FIELDS,
@@ -124,13 +127,37 @@ async def _read_multipart(desk: Desk, request: Request, place: dict[str, str]) -
         raise Invalid([Problem("", error.message)]) from None
     try:
         files = [value for value in form.values() if isinstance(value, UploadFile)]
-        texts = {name: value for name, value in form.items() if isinstance(value, str)}
+        texts = {_utf8(name): _utf8(value) for name, value in form.items() if isinstance(value, str)}
         attachments = tuple(
-            Attachment(file.filename or "file", file.content_type, file.size or 0) for file in files
+            Attachment(_utf8(file.filename or "file"), file.content_type, file.size or 0) for file in files
         )
         return discord.read_post({**_form_payload(texts), **place}, attachments)
     finally:
         await form.close()
+
+
+def _as_bytes(request: Request) -> Headers:
+    """The one header a multipart parser reads, made to give every text as latin-1: its bytes, one by one.
+
+    Left alone, it would decode with whatever charset the sender names, and guess where that fails.
+    """
+    _, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary", b"").decode("latin-1")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise Invalid([Problem("", "Missing or malformed boundary in multipart.")])
+    return Headers({"content-type": f'{_MULTIPART}; boundary="{boundary}"; charset=latin-1'})
+
+
+def _utf8(text: str) -> str:
+    """What the bytes in *text* say.
+
+    Raises:
+        Invalid: they are not UTF-8.
+    """
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise Invalid([Problem("", "Texts of a multipart message must be UTF-8.")]) from None
 
 
 def _response(answer: Answer) -> Response:

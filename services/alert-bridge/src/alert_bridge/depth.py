@@ -1,0 +1,34 @@
+"""How deep a request is nested, so that whoever reads the alert can read all of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alert_bridge.errors import Invalid, Problem
+from baleen_contracts.fields import MAX_DEPTH
+
+
+def refuse_deep(said: Mapping[str, Any]) -> None:
+    """Let *said* pass if it has at most 64 levels of objects and lists, itself the first.
+
+    An alert is never deeper than its request, and so it fits whole into the free data of another message.
+
+    Raises:
+        Invalid: it has more; the problem names the field.
+    """
+    for name, value in said.items():
+        if _is_deeper(value, MAX_DEPTH - 1):
+            raise Invalid([Problem(name, f"nested deeper than {MAX_DEPTH} levels")])
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether *value* has more than *levels*; goes level by level, so that no depth can hurt it."""
+    level = [value]
+    for _ in range(levels):
+        level = [item for outer in level for item in _inside(outer)]
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def _inside(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
