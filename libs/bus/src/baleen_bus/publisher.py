@@ -77,11 +77,6 @@ class Publisher:
         return self._outbox.messages
 
     @property
-    def backlog_bytes(self) -> int:
-        """The same in bytes."""
-        return self._outbox.size
-
-    @property
     def resent(self) -> int:
         """How often a message was sent again."""
         return self._outbox.resent
