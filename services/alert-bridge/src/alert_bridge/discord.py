@@ -200,6 +200,11 @@ def away_answer(error: BusAway, retry_after: int) -> Answer:
     return Answer(503, body, {**_VIA, "Retry-After": str(retry_after)})
 
 
+def failed_answer() -> Answer:
+    """Something went wrong that nobody foresaw; what it was is in the log alone."""
+    return Answer(500, {"message": "500: Internal Server Error", "code": 0}, _VIA)
+
+
 _VIA = {
     "Via": "1.1 alert-bridge"
 }  # without it discord.py takes a refusal for a ban by the network in between

@@ -32,6 +32,8 @@ class Outcome(StrEnum):
     TOO_LARGE = "too_large"
     NOT_ALLOWED = "not_allowed"
     UNKNOWN_WEBHOOK = "unknown_webhook"
+    MISDIRECTED = "misdirected"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)

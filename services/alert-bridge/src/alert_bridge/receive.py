@@ -41,10 +41,23 @@ class Desk:
         """An id for an alert that brings none."""
         return self.mint.fresh(self.clock.now())
 
-    def timer(self, dialect: Dialect) -> Callable[[Outcome], None]:
-        """Starts a clock now; what it returns counts the request with its outcome."""
+    def timer(self, request: Request, dialect: Dialect) -> Callable[[Outcome], None]:
+        """Starts a clock now; what it returns counts the request with its outcome.
+
+        The request carries it along, for whoever answers when the route fails.
+        """
         began = time.perf_counter()
-        return lambda outcome: self.metrics.answered(dialect, outcome, time.perf_counter() - began)
+
+        def count(outcome: Outcome) -> None:
+            self.metrics.answered(dialect, outcome, time.perf_counter() - began)
+
+        request.state.count = count
+        return count
+
+    def turned_away(self, path: str, outcome: Outcome) -> None:
+        """Counts an alert that did not get as far as its route."""
+        if path == "/alerts":
+            self.metrics.answered(Dialect.JSON, outcome, 0.0)
 
 
 async def chunks_up_to(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
@@ -84,7 +97,7 @@ def alert_routes(desk: Desk) -> APIRouter:
         202 means that the bus has it; `duplicate` that it had one of this source and id before. The `id` in
         the answer is the sender's own: its `id`, its `Idempotency-Key`, or else a fresh one.
         """
-        count = desk.timer(Dialect.JSON)
+        count = desk.timer(request, Dialect.JSON)
         try:
             alert = await _read_alert(desk, request)
             stored = await desk.outlet.store(alert)

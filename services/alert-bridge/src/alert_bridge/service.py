@@ -12,6 +12,9 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
+from alert_bridge.discord import failed_answer
+from alert_bridge.door import Door
+from alert_bridge.errors import Outcome
 from alert_bridge.metrics import Metrics
 from alert_bridge.mint import Mint
 from alert_bridge.publish import Outlet
@@ -78,6 +81,21 @@ def _app(desk: Desk, health: Health, registry: CollectorRegistry) -> FastAPI:
     app.include_router(operator_routes(health, registry))
     app.include_router(alert_routes(desk))
     app.include_router(webhook_routes(desk))
+
+    if desk.settings.trusts_loopback:
+        app.add_middleware(
+            Door,
+            knows=lambda token: desk.sources.by_token(token) is not None,
+            on_refused=desk.turned_away,
+        )
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, _: Exception) -> JSONResponse:
+        count = getattr(request.state, "count", None)
+        if count is not None:
+            count(Outcome.FAILED)
+        answer = failed_answer()
+        return JSONResponse(answer.body, answer.status, headers=answer.headers)
 
     @app.exception_handler(404)
     async def not_found(_: Request, __: Exception) -> JSONResponse:

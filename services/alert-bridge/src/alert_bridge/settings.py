@@ -28,7 +28,8 @@ class Settings(ServiceSettings):
     )
     auth_none_anywhere: bool = Field(
         default=False,
-        description="Let anybody who reaches /alerts use it although the address is not loopback.",
+        description="Let anybody who reaches /alerts use it although the address is not loopback, "
+        "and by any name on loopback.",
     )
     store_within: float = Field(
         default=2.5,
@@ -54,7 +55,12 @@ class Settings(ServiceSettings):
     @property
     def alerts_open(self) -> bool:
         """Whether `/alerts` needs no token: on loopback, or because it was said twice."""
-        return self.auth_none_anywhere or _is_loopback(self.host)
+        return self.auth_none_anywhere or self.trusts_loopback
+
+    @property
+    def trusts_loopback(self) -> bool:
+        """Whether being on this machine is the only credential, so that requests must be meant for it."""
+        return not self.auth_none_anywhere and _is_loopback(self.host)
 
 
 def _is_loopback(host: str) -> bool:

@@ -33,15 +33,16 @@ def webhook_routes(desk: Desk) -> APIRouter:
 
     async def execute(request: Request, webhook_id: str, token: str, version: str = "10") -> Response:
         """Store one message as an alert: 204, or 200 and the message object with `wait`."""
-        count = desk.timer(Dialect.DISCORD)
+        count = desk.timer(request, Dialect.DISCORD)
         try:
             outcome, answer = await _execute(desk, request, webhook_id, token, version)
         except Refused as error:
             outcome, answer = error.outcome, discord.refused_answer(error)
         except BusAway as error:
             outcome, answer = error.outcome, discord.away_answer(error, RETRY_AFTER)
+        response = _response(answer)
         count(outcome)
-        return _response(answer)
+        return response
 
     async def show(webhook_id: str, token: str, version: str = "10") -> Response:
         """The webhook, for whoever holds its token."""
