@@ -8,6 +8,10 @@ from typing import Any
 
 import orjson
 import pytest
+from fastapi import WebSocket
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.uri import parse_uri
 
 from baleen_contracts.stream_protocol import SERVER_FRAME
 from ws_gateway.conversation import Conversation
@@ -38,11 +42,38 @@ async def test_a_conversation_is_what_the_contract_says(live: Any):
 
 
 async def test_requests_sent_before_the_welcome_are_heard(live: Any):
-    """A client need not wait for the welcome."""
-    async with live.connect() as client:
-        await client.send('{"op":"ping","id":"early"}')
-        assert (await live.hear(client))["op"] == "welcome"
-        assert (await live.hear(client))["id"] == "early"
+    """What a client says while it is not yet taken in, for whatever we wait, is answered in order."""
+    take_in, arrived = live.gateway.take_in, asyncio.Event()
+
+    async def take_in_late(websocket: WebSocket, *rest: Any) -> Any:
+        arrived.set()
+        server = websocket.scope["extensions"]["baleen.hand_over"].__self__
+        await live.until(lambda: server.queue.qsize() == 3)  # the connection and both requests
+        return await take_in(websocket, *rest)
+
+    live.gateway.take_in = take_in_late
+    protocol = ClientProtocol(parse_uri(live.url("/v1/stream")))
+    protocol.send_request(protocol.connect())
+    (handshake,) = protocol.data_to_send()
+    requests = (b'{"op":"ping","id":"first"}', b'{"op":"ping","id":"second"}')
+    texts = [Frame(Opcode.TEXT, request).serialize(mask=True) for request in requests]
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.port)
+    writer.write(handshake)
+    await asyncio.wait_for(arrived.wait(), 5)
+    writer.write(b"".join(texts))
+    said: list[dict[str, Any]] = []
+    async with asyncio.timeout(5):
+        while len(said) < 3:
+            protocol.receive_data(await reader.read(4096))
+            frames = [event for event in protocol.events_received() if isinstance(event, Frame)]
+            said += [orjson.loads(frame.data) for frame in frames if frame.opcode is Opcode.TEXT]
+    writer.close()
+
+    assert [(frame["op"], frame.get("id")) for frame in said] == [
+        ("welcome", None),
+        ("pong", "first"),
+        ("pong", "second"),
+    ]
 
 
 async def test_snapshot_then_live_without_hole_or_double(live: Any):
