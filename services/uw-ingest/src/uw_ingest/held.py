@@ -10,7 +10,8 @@ from collections.abc import Callable
 from baleen_bus.errors import PublishRefused
 from baleen_contracts import Delivery, Message, by_name
 
-Offer = tuple[Message, Callable[[PublishRefused], None] | None]
+OnDropped = Callable[[PublishRefused], None] | None
+Offer = tuple[Message, OnDropped]
 
 
 class Held:

@@ -27,7 +27,7 @@ from uw_ingest.channels import feed_of, split
 from uw_ingest.decode import Answer, Complaint, Data, decode, sniff_channel
 from uw_ingest.errors import Refused
 from uw_ingest.gaps import Holes
-from uw_ingest.held import Held
+from uw_ingest.held import Held, OnDropped
 from uw_ingest.normalize import from_socket
 from uw_ingest.normalize.option_frame import OPENING, option_frame
 from uw_ingest.refusals import Refusal
@@ -203,8 +203,8 @@ class Intake:
     def _accept(self, made: list[_Made]) -> None:
         heard: dict[str, int] = {}
         accepted, last = self._tally.accepted, self._tally.last_message_at
-        first_at = made[0][2].received_at
-        droppers: dict[str, Callable[[PublishRefused], None]] = {}
+        offer, first_at = self._publisher.offer, made[0][2].received_at
+        droppers: dict[str, OnDropped] = {}
         for channel, feed, message in made:
             heard[channel] = heard.get(channel, 0) + 1
             accepted[feed] += 1
@@ -214,7 +214,13 @@ class Intake:
             dropped = droppers.get(feed)
             if dropped is None:
                 dropped = droppers[feed] = partial(self._dropped, feed, first_at)
-            self._say(message, dropped)
+            if self._full:
+                self._hold(message, dropped)
+                continue
+            try:
+                offer(message, None, dropped)
+            except Exception as error:  # noqa: BLE001 - no message may cost the others
+                self._not_taken(message, dropped, error)
         if first_at >= self._cut_at:  # frames of a socket that is gone prove nothing about this one
             self.hearers.on_heard(heard)
 
@@ -285,20 +291,29 @@ class Intake:
             self._held.done()
             self._full = len(self._held) > 0
 
-    def _say(self, message: Message, dropped: Callable[[PublishRefused], None] | None) -> bool:
+    def _say(self, message: Message, dropped: OnDropped) -> bool:
+        if self._full:
+            return self._hold(message, dropped)
         try:
-            if not self._full:
-                try:
-                    self._publisher.offer(message, None, dropped)
-                except OutboxFull:
-                    self._full = True
-                else:
-                    return True
+            self._publisher.offer(message, None, dropped)
+        except Exception as error:  # noqa: BLE001 - as in _accept
+            return self._not_taken(message, dropped, error)
+        return True
+
+    def _not_taken(self, message: Message, dropped: OnDropped, error: Exception) -> bool:
+        """Hold a message for which there was no room; one that can never be published is done with."""
+        if isinstance(error, OutboxFull):
+            return self._hold(message, dropped)
+        self._stumble(error)
+        return True
+
+    def _hold(self, message: Message, dropped: OnDropped) -> bool:
+        try:
             taken = self._held.keep((message, dropped))
-        except Exception as error:  # noqa: BLE001 - no message may cost the others
+        except Exception as error:  # noqa: BLE001 - as in _accept
             self._stumble(error)
-            self._full = len(self._held) > 0
             return True
+        self._full = True
         if not taken:
             self._tally.refused[Refusal.NO_ROOM] += 1
         self._arm()
