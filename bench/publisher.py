@@ -87,7 +87,9 @@ def main() -> None:
     parser.add_argument("--url", required=True, help="nats://host:port")
     parser.add_argument("--rate", type=float, default=200, help="messages a second")
     parser.add_argument("--tickers", type=int, default=50)
-    parser.add_argument("--size", type=int, default=178, help="bytes of a body; the gateway's frame of 178 has 290")
+    parser.add_argument(
+        "--size", type=int, default=178, help="bytes of a body; the gateway's frame of 178 has 290"
+    )
     uvloop.run(publish(parser.parse_args()))
 
 
