@@ -84,7 +84,7 @@ async def test_a_client_that_catches_up_misses_nothing(serve_with: Any):
         for _ in range(50):
             running.say("signal.v1.SPY", filling=FILLING)
             count += 1
-        await running.until(lambda: wire.backlog_bytes > 50 * len(FILLING))
+        await running.until(lambda: wire.backlog.live > 50 * len(FILLING))
         client.transport.resume_reading()
 
         numbers = [(await running.hear(client))["data"]["n"] for _ in range(count)]

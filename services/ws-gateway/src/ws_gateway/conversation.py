@@ -54,7 +54,7 @@ class Conversation:
             case Unsubscribe() as request:
                 self.topics -= frozenset(request.topics)
                 answer = text_frame(self.dialect.unsubscribed(request))
-                self._gateway.hub.move(wire, self.topics, answer)
+                self._gateway.hub.move(wire, self.topics, [answer])
             case Ping(number):
                 wire.say(text_frame(self.dialect.pong(number, datetime.now(UTC))))
             case Wrong() as wrong:
@@ -72,7 +72,7 @@ class Conversation:
             items = self._snapshot(self._gateway.memory.present(request.topics, NEWEST_SHOWN))
             answer += items
             answer.append(text_frame(self.dialect.snapshot_end(request, len(items))))
-        self._gateway.hub.move(wire, topics, b"".join(answer))
+        self._gateway.hub.move(wire, topics, answer)
 
     def _snapshot(self, events: Iterable[Event]) -> list[bytes]:
         frames = []
@@ -115,6 +115,7 @@ _FAREWELLS = {
     Farewell.LEAVING: (code_of("leaving", native=True), "the gateway restarts"),
     Farewell.SILENT: (code_of("no_pong", native=True), "no answer to our pings"),
     Farewell.ORIGIN: (code_of("forbidden", native=True), "this origin is not allowed"),
+    Farewell.TOO_OFTEN: (code_of("too_many_messages", native=True), "you say too much"),
 }
 _BAD_FRAME = code_of("bad_frame", native=True)
 
@@ -128,5 +129,5 @@ async def converse(websocket: WebSocket) -> None:
     if wire is None:
         return
     welcome = conversation.dialect.welcome(datetime.now(UTC), simulated=gateway.simulated)
-    gateway.hub.admit(wire, (), text_frame(welcome))
+    gateway.hub.admit(wire, (), [text_frame(welcome)])
     wire.replay_early()

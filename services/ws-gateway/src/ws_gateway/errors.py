@@ -40,6 +40,7 @@ class Refusal(StrEnum):
     UNKNOWN_OP = "unknown_op"
     BAD_TOPIC = "bad_topic"
     TOO_MANY = "too_many_topics"
+    TOO_OFTEN = "too_many_messages"
 
 
 class Farewell(StrEnum):
@@ -51,6 +52,7 @@ class Farewell(StrEnum):
     BUSY = "busy"
     ORIGIN = "origin"
     BAD_FRAME = "bad_frame"
+    TOO_OFTEN = "too_many_messages"
 
 
 class Dropped(StrEnum):

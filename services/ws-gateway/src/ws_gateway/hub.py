@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -142,23 +142,29 @@ class Hub:
 
     # Clients come and go.
 
-    def admit(self, wire: Wire, topics: Iterable[str], first: bytes) -> None:
-        """Take in an accepted client: say *first*, then every later message of *topics*."""
+    def admit(self, wire: Wire, topics: Iterable[str], first: Sequence[bytes]) -> None:
+        """Take in an accepted client: say the frames *first*, then every later message of *topics*."""
         session: Session = wire.session
         wire.connected_at = time.time()
         wire.number = self.connects
         self.wires.add(wire)
         self.connects += 1
         self.by_label[session.label] += 1
-        if first:
-            wire.say(first)
-        self.move(wire, topics)
+        self.move(wire, topics, first)
 
-    def move(self, wire: Wire, topics: Iterable[str], between: bytes = b"") -> None:
-        """Give a client other topics; *between* is said after the old frames and before the new."""
+    def move(self, wire: Wire, topics: Iterable[str], between: Sequence[bytes] = ()) -> None:
+        """Give a client other topics; *between* is said after the old frames and before the new.
+
+        Args:
+            wire: the client.
+            topics: all it wants from now on.
+            between: ready frames, kept by reference until the client has read them.
+        """
         owed = self._take_off(wire)
-        if owed or between:
-            wire.say(owed + between)
+        if owed:
+            wire.say(owed)
+        if between:
+            wire.show(between)
         wished = frozenset(topics)
         session: Session = wire.session
         if wished and not wire.closing:
@@ -196,6 +202,11 @@ class Hub:
         """Count a client that broke the WebSocket protocol; return the error frame and the close frame."""
         self._take_off(wire)
         session: Session = wire.session
+        if refusal is Refusal.TOO_OFTEN:
+            self.refusals[refusal] += 1
+            code, words, last = session.farewell(Farewell.TOO_OFTEN, datetime.now(UTC))
+            self.farewells[code, Farewell.TOO_OFTEN] += 1
+            return last + close_frame(code, words)
         code = session.code_of_broken(standard)
         self.farewells[code, Farewell.BAD_FRAME] += 1
         return self.refused(wire, refusal) + close_frame(code, refusal.value)
@@ -203,6 +214,10 @@ class Hub:
     def overflowed(self, wire: Wire) -> None:
         """Close a client that reads too slowly; the others never wait for it."""
         self.end(wire, Farewell.TOO_SLOW)
+
+    def parted(self, wire: Wire) -> None:
+        """Give nothing more to a client that said goodbye; it is counted until its connection ends."""
+        self._take_off(wire)
 
     def lost(self, wire: Wire) -> None:
         """Forget a client whose connection ended."""
@@ -232,7 +247,7 @@ class Hub:
     def buffered(self) -> int:
         """Return the bytes that wait for clients which read too slowly."""
         return sum(
-            wire.backlog_bytes + wire.transport.get_write_buffer_size() for wire in self.wires if wire.lagging
+            wire.backlog.live + wire.transport.get_write_buffer_size() for wire in self.wires if wire.lagging
         )
 
     def stats(self) -> HubStats:

@@ -42,8 +42,11 @@ class Rounds:
             if wire.closing:
                 continue
             wire.silent_rounds += 1
+            wire.stuck_rounds = wire.stuck_rounds + 1 if wire.lagging else 0
             if wire.silent_rounds > _SILENT_ROUNDS_ALLOWED:
                 self._hub.end(wire, Farewell.SILENT)
+            elif wire.stuck_rounds > _SILENT_ROUNDS_ALLOWED:
+                self._hub.end(wire, Farewell.TOO_SLOW)
             else:
                 wire.say(wire.session.heartbeat(now) + PING)
         self._hub.sweep.forget_silent()

@@ -93,6 +93,7 @@ _FAREWELLS = {
     Farewell.LEAVING: (code_of("leaving", native=False), "the gateway restarts; come back"),
     Farewell.SILENT: (code_of("internal_error", native=False), "no answer to our pings"),
     Farewell.ORIGIN: (code_of("policy", native=False), "this origin is not allowed"),
+    Farewell.TOO_OFTEN: (code_of("policy", native=False), "you say too much"),
 }
 
 
@@ -106,7 +107,7 @@ async def serve(websocket: WebSocket, opening: Opening) -> None:
     hub = gateway.hub
     shown = [hub.frame(opening.dialect, event) for event in _past(gateway, opening)]
     first = [*map(text_frame, opening.greeting), *(frame for frame in shown if frame is not None)]
-    hub.admit(wire, opening.topics, b"".join(first))
+    hub.admit(wire, opening.topics, first)
     wire.replay_early()
 
 
