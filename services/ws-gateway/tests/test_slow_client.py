@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 OTHERS = 199
 MESSAGES = 200
 FILLING = "x" * 6_000
+PIECE = 65_536 + 2 * len(FILLING)
 
 
 async def test_one_that_stops_reading_among_two_hundred(serve_with: Any):
@@ -51,10 +52,14 @@ async def test_the_slow_client_hears_why_when_it_reads_again(serve_with: Any):
         await running.subscribed(slow, "signal.v1.>")
         slow.transport.pause_reading()
         (wire,) = running.gateway.hub.wires
+        assert running.gateway.hub.buffered() == 0
+        most = 0
         while not wire.closing:
             running.say("signal.v1.SPY", filling=FILLING)
-            await asyncio.sleep(0)
-        assert running.gateway.hub.buffered() >= 0
+            await running.until(lambda: wire.pen is None or not wire.pen.pending)
+            most = max(most, running.gateway.hub.buffered())
+        assert 65_536 - 2 * len(FILLING) < most < 65_536 + PIECE
+        assert 0 < running.gateway.hub.buffered() < PIECE
         slow.transport.resume_reading()
 
         frames: list[dict[str, Any]] = []
@@ -81,10 +86,10 @@ async def test_a_client_that_catches_up_misses_nothing(serve_with: Any):
             running.say("signal.v1.SPY", filling=FILLING)
             count += 1
             await asyncio.sleep(0.001)
-        for _ in range(50):
+        for number in range(50):
             running.say("signal.v1.SPY", filling=FILLING)
             count += 1
-        await running.until(lambda: wire.backlog.live > 50 * len(FILLING))
+            await running.until(lambda: wire.backlog.live > (number + 1) * len(FILLING))  # noqa: B023 - awaited here
         client.transport.resume_reading()
 
         numbers = [(await running.hear(client))["data"]["n"] for _ in range(count)]
@@ -92,3 +97,20 @@ async def test_a_client_that_catches_up_misses_nothing(serve_with: Any):
         assert not wire.lagging
         running.say("signal.v1.SPY")
         assert (await running.hear(client))["data"]["n"] == count + 1
+
+
+async def test_one_that_caught_up_is_written_to_again(live: Any):
+    """Each message between two full moments of the socket waits its turn; the next goes out at once."""
+    async with live.connect() as client:
+        await live.subscribed(client, "signal.v1.>")
+        (wire,) = live.gateway.hub.wires
+        for round_ in range(2):
+            wire.pause_writing()
+            for number in range(3):
+                live.say("signal.v1.SPY", filling=FILLING)
+                await live.until(lambda: wire.backlog.live > (number + 1) * len(FILLING))  # noqa: B023 - awaited here
+            wire.resume_writing()
+            live.say("signal.v1.SPY")
+            heard = [(await live.hear(client))["data"]["n"] for _ in range(4)]
+            assert heard == [4 * round_ + number for number in (1, 2, 3, 4)]
+            assert not wire.backlog
