@@ -73,6 +73,18 @@ def paths_named(text: str) -> set[str]:
     return set(named)
 
 
+def threaded_routes(source: str) -> list[str]:
+    """Return the HTTP handlers that FastAPI would run in a thread because they are no coroutines."""
+    verbs = {"get", "post", "put", "patch", "delete"}
+    return [
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef)
+        for mark in node.decorator_list
+        if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Attribute) and mark.func.attr in verbs
+    ]
+
+
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_a_module_that_says_it_is_pure_imports_nothing_that_waits_or_looks_around(package: str):
     """Deciding code is handed time, chance and the outside world."""
@@ -150,3 +162,20 @@ def test_task_creation_is_left_to_those_who_name_their_tasks():
         for module, node in calls
         if not any(keyword.arg == "name" for keyword in node.keywords)
     ] == []
+
+
+def test_every_http_handler_runs_on_the_loop_that_owns_the_state():
+    """State is owned by one loop; a plain function as handler would touch it from a thread."""
+    assert {
+        str(m.relative_to(ROOT)): found
+        for package in PACKAGES
+        for m in modules(package)
+        if (found := threaded_routes(m.read_text()))
+    } == {}
+
+
+def test_a_handler_in_a_thread_would_be_found():
+    """The check itself sees a plain function, and leaves a coroutine alone."""
+    source = "@router.post('/a')\ndef plain(): ...\n@router.get('/b')\nasync def fine(): ...\n"
+
+    assert threaded_routes(source) == ["plain"]

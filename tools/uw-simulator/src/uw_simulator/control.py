@@ -1,4 +1,7 @@
-"""The control endpoint `/_sim`: faults on request, and what happened so far. Answers on loopback only."""
+"""The control endpoint `/_sim`: faults on request, and what happened so far. Answers on loopback only.
+
+Every route is `async`: a plain function would run in a thread, beside the loop that owns the upstream.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ from uw_simulator.upstream import Connection, Upstream
 _LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
 
-def _only_loopback(request: Request) -> None:
+async def _only_loopback(request: Request) -> None:
     if request.client is None or request.client.host not in _LOOPBACK:
         raise HTTPException(403, "control is for loopback only")
 
@@ -59,17 +62,17 @@ def control_routes(upstream: Upstream, market: Callable[[], Market], tasks: asyn
 
 def _add_socket_faults(router: APIRouter, upstream: Upstream) -> None:
     @router.post("/drop")
-    def drop(order: Drop) -> dict[str, int]:
+    async def drop(order: Drop) -> dict[str, int]:
         """Hang up."""
         return _each(upstream, order, lambda connection: connection.wire.hang_up(code=order.code))
 
     @router.post("/mute")
-    def mute(order: Switch) -> dict[str, int]:
+    async def mute(order: Switch) -> dict[str, int]:
         """Send no data while pings and joins are answered."""
         return _each(upstream, order, lambda connection: setattr(connection, "muted", order.on))
 
     @router.post("/half-open")
-    def half_open(order: Switch) -> dict[str, int]:
+    async def half_open(order: Switch) -> dict[str, int]:
         """Send nothing and read nothing, as if the other end had gone without a word."""
 
         def freeze(connection: Connection) -> None:
@@ -79,7 +82,7 @@ def _add_socket_faults(router: APIRouter, upstream: Upstream) -> None:
         return _each(upstream, order, freeze)
 
     @router.post("/garbage")
-    def garbage(order: Bad) -> dict[str, int]:
+    async def garbage(order: Bad) -> dict[str, int]:
         """Send bad frames to whoever is connected."""
         frame = garbage_frame(order.kind, size=order.size)
         told = _each(upstream, order, lambda c: upstream.say_raw(frame * order.count, to=[c]))
@@ -87,7 +90,7 @@ def _add_socket_faults(router: APIRouter, upstream: Upstream) -> None:
         return told
 
     @router.post("/say")
-    def say(order: Say) -> dict[str, bool]:
+    async def say(order: Say) -> dict[str, bool]:
         """Send a record to who joined its channel, or a literal text to connections."""
         if order.text is not None:
             upstream.say_raw(text_frame(order.text.encode()), to=_targets(upstream, order.connection))
@@ -100,32 +103,32 @@ def _add_socket_faults(router: APIRouter, upstream: Upstream) -> None:
 
 def _add_armed_faults(router: APIRouter, upstream: Upstream) -> None:
     @router.post("/refuse")
-    def refuse(order: Refuse) -> Faults:
+    async def refuse(order: Refuse) -> Faults:
         """Refuse the next handshakes with a status."""
         faults = upstream.faults
         faults.refuse, faults.refuse_status, faults.refuse_body = order.count, order.status, order.body
         return faults
 
     @router.post("/close-after-accept")
-    def close_after_accept(order: Count) -> Faults:
+    async def close_after_accept(order: Count) -> Faults:
         """Close the next sockets cleanly right after they are accepted."""
         upstream.faults.close_after_accept = order.count
         return upstream.faults
 
     @router.post("/swallow-joins")
-    def swallow_joins(order: Count) -> Faults:
+    async def swallow_joins(order: Count) -> Faults:
         """Lose the next joins without a word."""
         upstream.faults.swallow_joins = order.count
         return upstream.faults
 
     @router.post("/duplicate")
-    def duplicate(order: Count) -> Faults:
+    async def duplicate(order: Count) -> Faults:
         """Send the next data frames twice."""
         upstream.faults.duplicate = order.count
         return upstream.faults
 
     @router.post("/lag")
-    def lag(order: Lag) -> Faults:
+    async def lag(order: Lag) -> Faults:
         """Lose frames and be late, until told otherwise."""
         upstream.faults.drop_share, upstream.faults.delay = order.drop_share, order.delay
         return upstream.faults
@@ -133,13 +136,13 @@ def _add_armed_faults(router: APIRouter, upstream: Upstream) -> None:
 
 def _add_rest_faults(router: APIRouter, upstream: Upstream) -> None:
     @router.post("/rest")
-    def rest(order: Rest) -> RestFault:
+    async def rest(order: Rest) -> RestFault:
         """Spoil the next REST answers."""
         upstream.rest_fault = RestFault(**order.model_dump())
         return upstream.rest_fault
 
     @router.post("/exhaust")
-    def exhaust(order: Exhaust) -> dict[str, str]:
+    async def exhaust(order: Exhaust) -> dict[str, str]:
         """Use up the day's or the minute's requests of every token."""
         scope = Violation.DAY if order.scope == "day" else Violation.MINUTE
         for account in upstream.accounts():
@@ -147,7 +150,7 @@ def _add_rest_faults(router: APIRouter, upstream: Upstream) -> None:
         return {"exhausted": order.scope}
 
     @router.post("/limits")
-    def limits(order: Limits) -> Plan:
+    async def limits(order: Limits) -> Plan:
         """Change what the plan allows, from now on."""
         for name, value in order.model_dump(exclude_none=True).items():
             setattr(upstream.plan, name, value)
@@ -177,25 +180,25 @@ def _add_bursts(
         return asked
 
     @router.get("/bursts")
-    def all_bursts() -> list[Burst]:
+    async def all_bursts() -> list[Burst]:
         """Return every burst so far."""
         return bursts
 
 
 def _add_overview(router: APIRouter, upstream: Upstream) -> None:
     @router.get("/state")
-    def state() -> dict[str, Any]:
+    async def state() -> dict[str, Any]:
         """Return connections, what was sent, and violations."""
         return overview(upstream)
 
     @router.post("/pause")
-    def pause(order: Switch) -> dict[str, bool]:
+    async def pause(order: Switch) -> dict[str, bool]:
         """Silence the sources; bursts and acks go on."""
         upstream.paused = order.on
         return {"paused": upstream.paused}
 
     @router.post("/reset")
-    def reset() -> dict[str, Any]:
+    async def reset() -> dict[str, Any]:
         """Disarm every fault and forget violations and counters; connections stay."""
         upstream.reset()
         return overview(upstream)
