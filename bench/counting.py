@@ -1,9 +1,10 @@
 """Counts server frames in received bytes: cheaply for every client, strictly for a sample.  Pure.
 
-Clients share one receive buffer.  Benchmark events mostly have one length, so a chunk is first looked at as a
-table of rows of that length: if the header bytes of every row are those of such a frame, the rows are the
-frames, found without a loop.  Any other chunk is walked header by header.  What no row holds
-(the beginning of the next frame) is kept with the client and put before its next chunk.
+Clients share one receive buffer.  Benchmark events mostly have one length and follow each other by a known
+step, so header and stamp of the n-th row of that length tell whether the rows up to it are the next n
+events; a search by halves finds how far that holds.  Whatever stands there instead is read as one frame by
+its header, and the search goes on behind it.  The beginning of an unfinished frame is kept with the client
+and put before its next chunk.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bench.stamp import MARK, SEQUENCE, TIME, WIDTH
 
 BUFFER_BYTES = 1 << 18
 
-_ROWS = BUFFER_BYTES // 64
+_STAMPED = SEQUENCE[1]
 
 
 class Tally:
@@ -30,7 +31,6 @@ class Tally:
         "events",
         "first",
         "last",
-        "last_of_key",
         "latencies",
         "others",
         "skipping",
@@ -48,7 +48,6 @@ class Tally:
         self.last = -1  # sequence of the last event
         self.unexpected: list[str] = []  # what a strict reading found wrong
         self.close_code: int | None = None
-        self.last_of_key: dict[int, int] = {}
         self.skipping = 0  # NATS: payload bytes of an unfinished frame still to come
         self.carry = b""  # NATS: bytes that may hold the beginning of a stamp
 
@@ -58,129 +57,109 @@ class Counter:
 
     Args:
         tickers: how many tickers the publisher goes round; message *n* belongs to ticker ``n % tickers``.
-        wanted: how many of them each client hears; equal to *tickers* when it hears all.
+        wanted: how many of them, evenly spread, each client hears; equal to *tickers* when it hears all.
         reply: sends bytes of a control answer, given the opcode received and its payload.
     """
 
     def __init__(self, *, tickers: int, wanted: int, reply: Callable[[Tally, int, bytes], None]) -> None:
         self.buffer = bytearray(BUFFER_BYTES)
         self.view = memoryview(self.buffer)
-        self.all_clients = Latencies()  # the oldest event of every read of every client
+        self.all_clients = Latencies()  # the oldest event of one read in eight, of every client
         self.sample = Latencies()  # every event of the strict clients
-        self._tickers = tickers
-        self._step = 1 if wanted >= tickers else tickers
+        self._step = tickers // wanted
         self._reply = reply
+        self._turn = 0
         self._length = 0  # length of the event frames seen last, header included
         self._mark = 0  # where their stamp begins
-        self._columns = (b"", b"", b"", b"")  # what stands in the first four bytes of every row
+        self._head = b""  # their first four bytes, which say what they are and how long
 
     def take(self, tally: Tally, end: int, now: int) -> None:
         """Count what ``buffer[:end]`` (the client's tail and its new bytes) holds, received at *now* (ns)."""
-        length = self._length
-        if length and not tally.strict and end >= length and tally.first >= 0:
-            rows, rest = divmod(end, length)
-            stop = end - rest
-            if self._all_alike(rows, stop):
-                self._count_rows(tally, rows, stop, now)
-                stop = self._walk(tally, stop, end, now) if rest else end
-                tally.tail = bytes(self.view[stop:end]) if stop < end else b""
-                return
-        stop = self._walk(tally, 0, end, now)
-        tally.tail = bytes(self.view[stop:end]) if stop < end else b""
-
-    def _all_alike(self, rows: int, stop: int) -> bool:
-        """Whether every row begins like an event frame, and the last one has its stamp where expected."""
-        length = self._length
-        buffer = self.buffer
-        op, size, high, low = self._columns
-        mark = stop - length + self._mark
-        return (
-            buffer[3:stop:length] == low[:rows]
-            and buffer[2:stop:length] == high[:rows]
-            and buffer[0:stop:length] == op[:rows]
-            and buffer[1:stop:length] == size[:rows]
-            and buffer[mark : mark + len(MARK)] == MARK
-        )
-
-    def _count_rows(self, tally: Tally, rows: int, stop: int, now: int) -> None:
-        mark = self._mark
-        self.all_clients.add(now - int(self.buffer[mark + TIME[0] : mark + TIME[1]]))
-        mark += stop - self._length
-        tally.events += rows
-        tally.last = int(self.buffer[mark + SEQUENCE[0] : mark + SEQUENCE[1]])
-
-    def _walk(self, tally: Tally, at: int, end: int, now: int) -> int:
-        """Count frame by frame from *at*; returns where the first unfinished frame begins."""
-        buffer = self.buffer
-        oldest = at == 0
-        while end - at >= 2:
-            size = buffer[at + 1]
-            head = 2
-            if size == 126:
-                if end - at < 4:
-                    break
-                size = buffer[at + 2] << 8 | buffer[at + 3]
-                head = 4
-            elif size == 127:
-                if end - at < 10:
-                    break
-                size = int.from_bytes(buffer[at + 2 : at + 10], "big")
-                head = 10
-            stop = at + head + size
+        self._turn += 1
+        at = 0
+        while at < end:
+            if not tally.strict and (rows := self._rows(tally, at, end)):
+                if not at and not self._turn & 7:
+                    self._time_oldest(self._mark, now)
+                tally.events += rows
+                tally.last += rows * self._step
+                at += rows * self._length
+            stop = self._end_of_frame(at, end)
             if stop > end:
-                if head + size > BUFFER_BYTES:
-                    raise ValueError(f"a frame of {size} bytes is longer than the generator reads")
                 break
-            if self._frame(tally, at, head, stop, now) and oldest:
-                oldest = False
-                mark = at + self._mark
-                self.all_clients.add(now - int(buffer[mark + TIME[0] : mark + TIME[1]]))
+            self._frame(tally, at, stop, now)
             at = stop
-        return at
+        tally.tail = bytes(self.view[at:end]) if at < end else b""
 
-    def _frame(self, tally: Tally, at: int, head: int, stop: int, now: int) -> bool:
-        """Count one whole frame; True when it is an event."""
+    def _rows(self, tally: Tally, at: int, end: int) -> int:
+        """How many rows from *at* on are the next events of this client."""
+        length, step, buffer = self._length, self._step, self.buffer
+        if not length or tally.first < 0:
+            return 0
+        most = (end - at) // length
+        known, wrong = 0, most + 1
+        row = most
+        while known < wrong - 1:
+            begin = at + (row - 1) * length
+            mark = begin + self._mark
+            if (
+                buffer[mark : mark + _STAMPED] == b"%b%010d" % (MARK, tally.last + row * step)
+                and buffer[begin : begin + 4] == self._head
+            ):
+                known = row
+            else:
+                wrong = row
+            row = (known + wrong) >> 1
+        return known
+
+    def _end_of_frame(self, at: int, end: int) -> int:
+        """Where the frame at *at* ends: behind *end* if it is unfinished."""
+        head = _header(self.buffer, at, end)
+        if head is None:
+            return end + 1
+        _, start, size = head
+        if start - at + size > BUFFER_BYTES:
+            raise ValueError(f"a frame of {size} bytes is longer than the generator reads")
+        return start + size
+
+    def _time_oldest(self, mark: int, now: int) -> None:
+        self.all_clients.add(now - int(self.buffer[mark + TIME[0] : mark + TIME[1]]))
+
+    def _frame(self, tally: Tally, at: int, stop: int, now: int) -> None:
+        """Count one whole frame."""
         opcode = self.buffer[at] & 0x0F
-        mark = self.buffer.find(MARK, at + head, stop) if opcode in {TEXT, BINARY} else -1
+        mark = self.buffer.find(MARK, at, stop) if opcode in {TEXT, BINARY} else -1
         if mark < 0:
-            payload = bytes(self.view[at + head : stop])
-            if opcode == CLOSE:
-                tally.close_code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else 1005
-            elif opcode == PING:
-                self._reply(tally, opcode, payload)
-            tally.others += 1
-            return False
+            _, start, _ = _header(self.buffer, at, stop) or (0, stop, 0)
+            self._other(tally, opcode, bytes(self.view[start:stop]))
+            return
         sequence = int(self.buffer[mark + SEQUENCE[0] : mark + SEQUENCE[1]])
-        if self._length != stop - at or self._mark != mark - at:
-            self._learn(at, stop - at, mark - at)
+        self._length, self._mark, self._head = stop - at, mark - at, bytes(self.view[at : at + 4])
         if tally.strict:
-            made = int(self.buffer[mark + TIME[0] : mark + TIME[1]])
-            self.sample.add(now - made)
-            self._check(tally, bytes(self.view[at + head : stop]), sequence)
+            self.sample.add(now - int(self.buffer[mark + TIME[0] : mark + TIME[1]]))
+            self._check(tally, at, stop, sequence)
         if tally.first < 0:
             tally.first = sequence
         tally.last = sequence
         tally.events += 1
-        return True
 
-    def _check(self, tally: Tally, payload: bytes, sequence: int) -> None:
-        """Hold a strict client to its promise: readable JSON, and no hole or repeat within a ticker."""
+    def _other(self, tally: Tally, opcode: int, payload: bytes) -> None:
+        """Count a frame that is no event, and answer a ping."""
+        tally.others += 1
+        if opcode == CLOSE:
+            tally.close_code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else 1005
+        elif opcode == PING:
+            self._reply(tally, opcode, payload)
+
+    def _check(self, tally: Tally, at: int, stop: int, sequence: int) -> None:
+        """Hold a strict client to its promise: readable JSON, and no hole or repeat."""
+        _, start, _ = _header(self.buffer, at, stop) or (0, stop, 0)
         try:
-            orjson.loads(payload)
+            orjson.loads(self.view[start:stop])
         except orjson.JSONDecodeError:
             tally.unexpected.append(f"message {sequence} is no JSON")
-        key = sequence % self._step
-        before = tally.last_of_key.get(key)
-        if before is not None and sequence != before + self._step:
-            tally.unexpected.append(f"message {sequence} follows {before}")
-        tally.last_of_key[key] = sequence
-
-    def _learn(self, at: int, length: int, mark: int) -> None:
-        if self._length != length:
-            self._length = length
-            op, size, high, low = (bytes((byte,)) * _ROWS for byte in self.buffer[at : at + 4])
-            self._columns = (op, size, high, low)
-        self._mark = mark
+        if tally.first >= 0 and sequence != tally.last + self._step:
+            tally.unexpected.append(f"message {sequence} follows {tally.last}")
 
 
 class NatsCounter(Counter):
@@ -210,17 +189,10 @@ class NatsCounter(Counter):
             elif start + size > end:
                 break
             else:
-                self._control(tally, opcode, bytes(self.view[start : start + size]))
+                self._other(tally, opcode, bytes(self.view[start : start + size]))
                 at = start + size
         tally.tail = bytes(self.view[at:end])
         self._messages(tally, b"".join(pieces), now)
-
-    def _control(self, tally: Tally, opcode: int, payload: bytes) -> None:
-        tally.others += 1
-        if opcode == CLOSE:
-            tally.close_code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else 1005
-        elif opcode == PING:
-            self._reply(tally, opcode, payload)
 
     def _messages(self, tally: Tally, stream: bytes, now: int) -> None:
         at = stream.rfind(MARK)

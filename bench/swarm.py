@@ -22,6 +22,7 @@ from collections import Counter as Multiset
 from typing import Any
 
 from bench import counting, handshake
+from bench.counting import BUFFER_BYTES
 from bench.joining import Client, Joining, Wishes
 
 _SETTLE_SECONDS = 0.002
@@ -78,6 +79,7 @@ class Swarm:
     def _ready(self, client: Client) -> None:
         self._by_fd[client.socket.fileno()] = client
         self._everybody.append(client)
+        self._epoll.modify(client.socket, select.EPOLLIN | select.EPOLLET)
         self._by_tally[id(client.tally)] = client
         self._counter.buffer[: len(client.received)] = client.received
         self._counter.take(client.tally, len(client.received), time.monotonic_ns())
@@ -104,6 +106,8 @@ class Swarm:
         self._reads += 1
         self._bytes += got
         counter.take(client.tally, kept + got, now)
+        if kept + got == BUFFER_BYTES:  # the epoll tells of new data, not of what is left
+            self._read(client, now)
 
     def _gone(self, client: Client, why: str) -> None:
         self._closed[why] += 1
