@@ -20,6 +20,7 @@ from bench.stamp import MARK, SEQUENCE, TIME, WIDTH
 BUFFER_BYTES = 1 << 18
 
 _STAMPED = SEQUENCE[1]
+_NEVER = -(10**9)
 
 
 class Tally:
@@ -36,16 +37,18 @@ class Tally:
         "skipping",
         "strict",
         "tail",
+        "timed",
         "unexpected",
     )
 
-    def __init__(self, *, strict: bool) -> None:
+    def __init__(self, *, strict: bool, timed: bool = False) -> None:
         self.strict = strict
+        self.timed = timed
         self.tail = b""
         self.events = 0
         self.others = 0
         self.first = -1  # sequence of the first event
-        self.last = -1  # sequence of the last event
+        self.last = _NEVER  # sequence of the last event
         self.unexpected: list[str] = []  # what a strict reading found wrong
         self.close_code: int | None = None
         self.skipping = 0  # NATS: payload bytes of an unfinished frame still to come
@@ -64,23 +67,45 @@ class Counter:
     def __init__(self, *, tickers: int, wanted: int, reply: Callable[[Tally, int, bytes], None]) -> None:
         self.buffer = bytearray(BUFFER_BYTES)
         self.view = memoryview(self.buffer)
-        self.all_clients = Latencies()  # the oldest event of one read in eight, of every client
+        self.all_clients = Latencies()  # the oldest event of every read of the timed clients
         self.sample = Latencies()  # every event of the strict clients
         self._step = tickers // wanted
         self._reply = reply
-        self._turn = 0
-        self._length = 0  # length of the event frames seen last, header included
+        self._last = _NEVER
+        self._stamp = b""  # how the stamp of event *_last* begins: mostly one client expects what another did
+        self._length = BUFFER_BYTES  # length of the event frames seen last, header included
         self._mark = 0  # where their stamp begins
         self._head = b""  # their first four bytes, which say what they are and how long
 
     def take(self, tally: Tally, end: int, now: int) -> None:
         """Count what ``buffer[:end]`` (the client's tail and its new bytes) holds, received at *now* (ns)."""
-        self._turn += 1
+        if tally.timed and end > self._length:
+            self._time_oldest(now)
+        rows = end // self._length
+        if not tally.strict and rows * self._length == end and self._follows(tally, rows, 0):
+            tally.events += rows
+            tally.last = self._last
+            if tally.tail:
+                tally.tail = b""
+        else:
+            self._take_apart(tally, end, now)
+
+    def _follows(self, tally: Tally, rows: int, at: int) -> bool:
+        """Whether *rows* rows from *at* on are the next events of this client."""
+        last = tally.last + rows * self._step
+        if last != self._last:
+            self._last = last
+            self._stamp = b"%b%010d" % (MARK, last)
+        begin = at + (rows - 1) * self._length
+        mark = begin + self._mark
+        buffer = self.buffer
+        return buffer[mark : mark + _STAMPED] == self._stamp and buffer[begin : begin + 4] == self._head
+
+    def _take_apart(self, tally: Tally, end: int, now: int) -> None:
+        """Count frames as far as they are the expected rows, one by its header, and again."""
         at = 0
         while at < end:
             if not tally.strict and (rows := self._rows(tally, at, end)):
-                if not at and not self._turn & 7:
-                    self._time_oldest(self._mark, now)
                 tally.events += rows
                 tally.last += rows * self._step
                 at += rows * self._length
@@ -92,20 +117,11 @@ class Counter:
         tally.tail = bytes(self.view[at:end]) if at < end else b""
 
     def _rows(self, tally: Tally, at: int, end: int) -> int:
-        """How many rows from *at* on are the next events of this client."""
-        length, step, buffer = self._length, self._step, self.buffer
-        if not length or tally.first < 0:
-            return 0
-        most = (end - at) // length
-        known, wrong = 0, most + 1
-        row = most
+        """How many rows from *at* on are the next events of this client, found by halves."""
+        known, wrong = 0, (end - at) // self._length + 1
+        row = wrong - 1
         while known < wrong - 1:
-            begin = at + (row - 1) * length
-            mark = begin + self._mark
-            if (
-                buffer[mark : mark + _STAMPED] == b"%b%010d" % (MARK, tally.last + row * step)
-                and buffer[begin : begin + 4] == self._head
-            ):
+            if self._follows(tally, row, at):
                 known = row
             else:
                 wrong = row
@@ -122,8 +138,10 @@ class Counter:
             raise ValueError(f"a frame of {size} bytes is longer than the generator reads")
         return start + size
 
-    def _time_oldest(self, mark: int, now: int) -> None:
-        self.all_clients.add(now - int(self.buffer[mark + TIME[0] : mark + TIME[1]]))
+    def _time_oldest(self, now: int) -> None:
+        mark = self._mark
+        if self.buffer[mark : mark + len(MARK)] == MARK:
+            self.all_clients.add(now - int(self.buffer[mark + TIME[0] : mark + TIME[1]]))
 
     def _frame(self, tally: Tally, at: int, stop: int, now: int) -> None:
         """Count one whole frame."""

@@ -86,26 +86,23 @@ class Swarm:
         client.received = b""
 
     def _read(self, client: Client, now: int) -> None:
-        counter, tail = self._counter, client.tally.tail
-        kept = len(tail)
+        tally = client.tally
+        kept = len(tally.tail)
+        if kept:
+            self._counter.buffer[:kept] = tally.tail
         try:
-            if kept:
-                counter.buffer[:kept] = tail
-                got = client.receive(counter.view[kept:])
-            else:
-                got = client.receive(counter.view)
+            got = client.receive(self._counter.view[kept:] if kept else self._counter.view)
         except BlockingIOError:
             return
         except OSError as error:
             self._gone(client, type(error).__name__)
             return
         if not got:
-            code = client.tally.close_code
-            self._gone(client, f"code {code}" if code else "no close frame")
+            self._gone(client, f"code {tally.close_code}" if tally.close_code else "no close frame")
             return
         self._reads += 1
         self._bytes += got
-        counter.take(client.tally, kept + got, now)
+        self._counter.take(tally, kept + got, now)
         if kept + got == BUFFER_BYTES:  # the epoll tells of new data, not of what is left
             self._read(client, now)
 
