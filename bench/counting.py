@@ -67,7 +67,7 @@ class Counter:
     def __init__(self, *, tickers: int, wanted: int, reply: Callable[[Tally, int, bytes], None]) -> None:
         self.buffer = bytearray(BUFFER_BYTES)
         self.view = memoryview(self.buffer)
-        self.all_clients = Latencies()  # the oldest event of every read of the timed clients
+        self.oldest = Latencies()  # the oldest event of every read of the timed clients
         self.sample = Latencies()  # every event of the strict clients
         self._step = tickers // wanted
         self._reply = reply
@@ -79,7 +79,7 @@ class Counter:
 
     def take(self, tally: Tally, end: int, now: int) -> None:
         """Count what ``buffer[:end]`` (the client's tail and its new bytes) holds, received at *now* (ns)."""
-        if tally.timed and end > self._length:
+        if tally.timed and end >= self._length:
             self._time_oldest(now)
         rows = end // self._length
         if not tally.strict and rows * self._length == end and self._follows(tally, rows, 0):
@@ -141,7 +141,7 @@ class Counter:
     def _time_oldest(self, now: int) -> None:
         mark = self._mark
         if self.buffer[mark : mark + len(MARK)] == MARK:
-            self.all_clients.add(now - int(self.buffer[mark + TIME[0] : mark + TIME[1]]))
+            self.oldest.add(now - int(self.buffer[mark + TIME[0] : mark + TIME[1]]))
 
     def _frame(self, tally: Tally, at: int, stop: int, now: int) -> None:
         """Count one whole frame."""
@@ -230,7 +230,8 @@ class NatsCounter(Counter):
         if tally.first < 0:
             tally.first = first
         tally.last = int(stream[at + SEQUENCE[0] : at + SEQUENCE[1]])
-        self.all_clients.add(now - int(stream[oldest + TIME[0] : oldest + TIME[1]]))
+        if tally.timed:
+            self.oldest.add(now - int(stream[oldest + TIME[0] : oldest + TIME[1]]))
         if tally.strict:
             self._sample_all(stream, now)
 

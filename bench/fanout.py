@@ -150,7 +150,7 @@ def _deliveries(
         "p50_ms": result["latency_sample"]["p50_ms"],
         "p99_ms": result["latency_sample"]["p99_ms"],
         "max_ms": result["latency_sample"]["max_ms"],
-        "p99_ms_all_clients": result["latency_oldest_of_each_read"]["p99_ms"],
+        "p99_ms_oldest_of_each_read": result["latency_oldest_of_each_read"]["p99_ms"],
         "publisher": published.last,
     }
 

@@ -154,7 +154,7 @@ class Swarm:
         if self.run_until(begin) is not None:
             return None
         tallies = [client.tally for client in self._everybody]
-        self._counter.all_clients.clear()
+        self._counter.oldest.clear()
         self._counter.sample.clear()
         before = [tally.events for tally in tallies]
         reads, received, cpu, began = self._reads, self._bytes, time.process_time(), time.monotonic()
@@ -172,7 +172,7 @@ class Swarm:
             "reads_per_second": (self._reads - reads) / seconds,
             "cpu_share": cpu / seconds,
             "latency_sample": self._counter.sample.summary(),
-            "latency_oldest_of_each_read": self._counter.all_clients.summary(),
+            "latency_oldest_of_each_read": self._counter.oldest.summary(),
             "connected_at_end": len(self._by_fd),
             "closed": dict(self._closed),
             "refusals": dict(self._refusals),
