@@ -14,7 +14,8 @@ class FeedState(StrEnum):
     """How a feed stands.
 
     ``quiet`` is silence that is expected (the market is closed, nothing happens), ``stale`` silence that is
-    not, ``disabled`` a feed that the settings leave out.
+    not, ``disabled`` a feed that the settings leave out, ``refused`` a wish (the feed is then the wished
+    topic) that cannot be served; the detail says why and what to do.
     """
 
     LIVE = "live"
@@ -24,15 +25,20 @@ class FeedState(StrEnum):
     RECONNECTING = "reconnecting"
     BACKFILLING = "backfilling"
     DISABLED = "disabled"
+    REFUSED = "refused"
 
 
 class GapReason(StrEnum):
-    """Why messages of a feed are missing."""
+    """Why messages of a feed are missing.
+
+    ``backfilled`` takes an earlier gap back: what was missing between these two times has come after all.
+    """
 
     RECONNECTED = "reconnected"
     RESTARTED = "restarted"
     OVERFLOW = "overflow"
     REFUSED = "refused"
+    BACKFILLED = "backfilled"
 
 
 class FeedStatus(Message):
@@ -61,7 +67,11 @@ class FeedStatus(Message):
 
 
 class FeedGap(Message):
-    """Messages of a feed between two times are missing and will not come."""
+    """Messages of a feed between two times are missing; a later one may say that they were backfilled.
+
+    ``before_id`` and ``after_id`` are the ids (``ce-id``) of the last message before and of the first after,
+    where they are known.
+    """
 
     entity: ClassVar[str] = "feed_gap"
     type: ClassVar[str] = "feed.v1.gap"
@@ -72,6 +82,8 @@ class FeedGap(Message):
     reason: Annotated[str, known(GapReason)]
     lost: Count | None = None
     detail: Annotated[str, Field(max_length=1_000)] | None = None
+    before_id: Annotated[str, Field(max_length=500)] | None = None
+    after_id: Annotated[str, Field(max_length=500)] | None = None
 
     @property
     def subject(self) -> str:
@@ -80,6 +92,6 @@ class FeedGap(Message):
 
     @property
     def identity(self) -> str:
-        """Feed, both ends and reason."""
+        """Feed, both ends, reason and detail: two channels of one feed may miss the same span."""
         ends = f"{micros(self.started_at)}|{micros(self.ended_at)}"
-        return f"{name_token(self.feed)}|{ends}|{digest(self.reason)}"
+        return f"{name_token(self.feed)}|{ends}|{digest(self.reason, self.detail)}"
