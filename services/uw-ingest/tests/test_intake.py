@@ -18,7 +18,8 @@ from baleen_contracts import Message
 from baleen_contracts.feed import FeedGap, FeedStatus, GapReason
 from baleen_runtime.clock import SystemClock
 from uw_ingest.gaps import Holes
-from uw_ingest.intake import HELD_AT_MOST, Hearers, Intake
+from uw_ingest.intake import Hearers, Intake
+from uw_ingest.outlet import HELD_AT_MOST, Outlet
 from uw_ingest.refusals import Refusal
 from uw_ingest.tally import Tally
 
@@ -43,6 +44,7 @@ class Road:
     """An intake with all that stands around it."""
 
     intake: Intake
+    outlet: Outlet
     tally: Tally
     holes: Holes
     publisher: Publisher
@@ -58,7 +60,7 @@ class Road:
 
     def at_rest(self) -> bool:
         """Whether all that came is stored."""
-        return self.intake.backlog == 0 and self.publisher.backlog == 0
+        return self.intake.backlog + self.outlet.backlog + self.publisher.backlog == 0
 
 
 @asynccontextmanager
@@ -69,8 +71,9 @@ async def road(server: NatsServer, *, outbox: int = 65_536, frames: int = 65_536
         open_bus(url=server.url, name="road", connect_within=10) as bus,
         Publisher(bus, source="test", max_messages=outbox) as publisher,
     ):
+        outlet = Outlet(publisher, tally=tally, holes=holes, clock=CLOCK)
         intake = Intake(
-            publisher,
+            outlet,
             tally=tally,
             holes=holes,
             clock=CLOCK,
@@ -79,7 +82,7 @@ async def road(server: NatsServer, *, outbox: int = 65_536, frames: int = 65_536
             max_bytes=1 << 26,
         )
         try:
-            yield Road(intake, tally, holes, publisher, server)
+            yield Road(intake, outlet, tally, holes, publisher, server)
         finally:
             os.kill(server.pid, signal.SIGCONT)
 
@@ -128,7 +131,7 @@ async def test_nothing_that_goes_wrong_with_one_message_stops_the_next(
             here.intake.frame(lit_trade(number))
         await eventually(lambda: here.tally.accepted["lit_trade"] == 2, "the others are accepted")
         now = CLOCK.now()
-        here.intake.say(Poison(occurred_at=now, received_at=now, feed="news", state="live"))
+        here.outlet.say(Poison(occurred_at=now, received_at=now, feed="news", state="live"))
         here.intake.frame(lit_trade(9))
         await eventually(lambda: here.tally.accepted["lit_trade"] == 3 and here.at_rest(), "it goes on")
 
@@ -225,7 +228,7 @@ async def test_the_conversation_goes_on_while_the_bus_is_away(nats_server: NatsS
             here.intake.frame(lit_trade(number))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert here.intake.backlog > 0
+        assert here.outlet.backlog > 0
         here.intake.unheard()
         assert not here.intake.unheard()
         here.intake.frame(lit_trade(100))
@@ -242,8 +245,8 @@ async def test_what_is_said_while_the_bus_is_away_is_bounded(nats_server: NatsSe
         taken = 0
         for number in range(3 * HELD_AT_MOST):
             now = CLOCK.now()
-            here.intake.say(FeedStatus(occurred_at=now, received_at=now, feed="news", state="live"))
-            taken += here.intake.say(
+            here.outlet.say(FeedStatus(occurred_at=now, received_at=now, feed="news", state="live"))
+            taken += here.outlet.say(
                 FeedGap(
                     occurred_at=now,
                     received_at=now,
@@ -254,7 +257,7 @@ async def test_what_is_said_while_the_bus_is_away_is_bounded(nats_server: NatsSe
                     lost=number,
                 )
             )
-        assert here.intake.backlog == HELD_AT_MOST + 1
+        assert here.outlet.backlog == HELD_AT_MOST + 1
         assert here.tally.refused[Refusal.NO_ROOM] == 3 * HELD_AT_MOST - taken
         here.thaw()
         await eventually(here.at_rest, "it is stored")
@@ -275,7 +278,7 @@ async def test_what_the_bus_refuses_later_is_a_gap(
         assert sum(here.publisher.stats.dropped.values()) == 3
 
         async def announced() -> bool:
-            here.intake.look()
+            here.outlet.look()
             return here.tally.gaps > 0 and here.at_rest()
 
         await eventually(announced, "it is announced")

@@ -26,6 +26,7 @@ class _Hole:
     reason: GapReason
     lost: int | None
     detail: str | None
+    before_id: str | None
 
 
 @dataclass(slots=True)
@@ -43,29 +44,34 @@ class Holes:
         now: datetime,
         lost: int | None = None,
         detail: str = "",
+        before_id: str | None = None,
     ) -> None:
-        """Open a hole, or let an open one of its kind grow: it keeps its first reason and earliest start."""
+        """Open a hole, or let an open one of its kind grow: it keeps its first reason and earliest start.
+
+        ``before_id`` is the id of the last message before it.
+        """
         holes = self.by_channel.setdefault(channel, [])
         outage = reason in _OUTAGES
         mine = [hole for hole in holes if hole.reason is reason or (outage and hole.reason in _OUTAGES)]
         if not mine or (not outage and len(mine) == 1 and now - mine[0].started_at > SEGMENT):
             words = ": ".join(filter(None, [channel if ":" in channel else "", detail]))
-            holes.append(_Hole(feed_of(channel), started_at, now, reason, lost, words or None))
+            holes.append(_Hole(feed_of(channel), started_at, now, reason, lost, words or None, before_id))
             return
         hole = mine[-1]
-        hole.started_at = min(hole.started_at, started_at)
+        if started_at < hole.started_at:
+            hole.started_at, hole.before_id = started_at, before_id
         hole.last_at = now
         if lost is not None:
             hole.lost = (hole.lost or 0) + lost
 
-    def flows(self, channel: str, at: datetime) -> list[FeedGap]:
+    def flows(self, channel: str, at: datetime, *, after_id: str | None = None) -> list[FeedGap]:
         """Close what was open before *at*, when something of the channel was received; refusals stay."""
         over = [
             hole
             for hole in self.by_channel.get(channel, ())
             if hole.reason is not GapReason.REFUSED and hole.last_at < at
         ]
-        return [self._close(channel, hole, at) for hole in over]
+        return [self._close(channel, hole, at, after_id) for hole in over]
 
     def drained(self, at: datetime) -> list[FeedGap]:
         """Close every overflow: all frames that were received have been read."""
@@ -84,7 +90,7 @@ class Holes:
         ]
         return [self._close(channel, hole, ended_at or hole.last_at) for channel, hole in over]
 
-    def _close(self, channel: str, hole: _Hole, ended_at: datetime) -> FeedGap:
+    def _close(self, channel: str, hole: _Hole, ended_at: datetime, after_id: str | None = None) -> FeedGap:
         holes = self.by_channel[channel]
         holes[:] = [other for other in holes if other is not hole]
         if not holes:
@@ -98,4 +104,6 @@ class Holes:
             reason=hole.reason,
             lost=hole.lost,
             detail=hole.detail,
+            before_id=hole.before_id,
+            after_id=after_id,
         )

@@ -1,11 +1,10 @@
-"""From the bytes of a frame to the bus: buffer, decode, normalize, offer.
+"""From the bytes of a frame to a message: buffer, decode, normalize.
 
-Two bounds stand between upstream and the bus. :meth:`Intake.frame` only puts bytes into the buffer, so the
-receive loop never waits; a slice at a time the event loop turns them into messages and offers them to the
-publisher's outbox. While the outbox is full nothing leaves the buffer, and when the buffer is full too,
-frames are dropped, counted, and announced as a gap of their feed. Upstream's answers do not wait in the
-buffer: the conversation must go on while the bus is away. Nothing that one frame or message does stops the
-next.
+:meth:`Intake.frame` only puts bytes into the buffer, so the receive loop never waits; a slice at a time the
+event loop turns them into messages for the outlet. While the outlet has no room nothing leaves the buffer, and
+when the buffer is full too, frames are dropped, counted, and announced as a gap of their feed. Upstream's
+answers do not wait in the buffer: the conversation must go on while the bus is away. Nothing that one frame
+does stops the next.
 """
 
 import asyncio
@@ -13,32 +12,24 @@ from collections import deque
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
-import structlog
-
-from baleen_bus.errors import DropReason, OutboxFull, PublishRefused
-from baleen_bus.publisher import Publisher
 from baleen_contracts import Message
-from baleen_contracts.feed import FeedGap, GapReason
+from baleen_contracts.feed import GapReason
 from baleen_runtime.clock import Clock
 from uw_ingest.channels import feed_of, split
 from uw_ingest.decode import Answer, Complaint, Data, decode, sniff_channel
 from uw_ingest.errors import Refused
 from uw_ingest.gaps import Holes
-from uw_ingest.held import Held, OnDropped
+from uw_ingest.held import OnDropped
 from uw_ingest.normalize import from_socket
 from uw_ingest.normalize.option_frame import OPENING, option_frame
+from uw_ingest.outlet import Outlet
 from uw_ingest.refusals import Refusal
 from uw_ingest.tally import Tally
 
-log: Any = structlog.get_logger("uw_ingest.intake")
-
 SLICE = 256  # frames between two turns of the event loop, some 6 ms
-HELD_AT_MOST = 4 * SLICE  # messages that each matter, while the outbox is full
 ANSWER_AT_MOST = 512  # bytes of an answer to a join that is read at once
-RETRY_AFTER = 0.01  # seconds, while the outbox is full
 UNKNOWN_FEED = "raw"  # the feed of dropped frames of no channel that was joined
 
 _Made = tuple[str, str, Message]  # channel, feed, message
@@ -54,11 +45,11 @@ class Hearers:
 
 
 class Intake:
-    """The bounded road from the socket to the outbox."""
+    """The bounded road from one socket to the outlet."""
 
     def __init__(
         self,
-        publisher: Publisher,
+        outlet: Outlet,
         *,
         tally: Tally,
         holes: Holes,
@@ -67,26 +58,25 @@ class Intake:
         max_frames: int,
         max_bytes: int,
     ) -> None:
-        """Offer to this publisher. ``joined`` are the channels whose payloads may be carried raw."""
-        self._publisher, self._tally, self._holes, self._clock = publisher, tally, holes, clock
+        """Say it here. ``joined`` are the channels whose payloads may be carried raw; it may change."""
+        self._outlet, self._tally, self._holes, self._clock = outlet, tally, holes, clock
         self._now = clock.now
-        self._joined = joined
+        self.joined = joined
         self.hearers = Hearers()
         self._max_frames, self._max_bytes = max_frames, max_bytes
         self._queue: deque[tuple[datetime, bytes]] = deque()
         self._size = 0
-        self._held = Held(HELD_AT_MOST)
-        self._full = False  # the outbox was, and messages are held
         self._busy = False  # a turn is due
         self._rejoined: dict[str, datetime] = {}
         self._cut_at = datetime.min.replace(tzinfo=UTC)
-        self._frames_seen = 0
-        self._stumbled: set[str] = set()
+        self._came = self._seen = 0  # frames of this socket that are data, and how many were asked about
+        self.last: dict[str, Message] = {}  # the newest message of each channel
+        outlet.wakes.append(self._wake)
 
     @property
     def backlog(self) -> int:
-        """Frames and messages taken and not yet in the outbox."""
-        return len(self._queue) + len(self._held)
+        """Frames taken and not yet read."""
+        return len(self._queue)
 
     def frame(self, body: bytes) -> None:
         """Take a frame's bytes; never waits, never raises."""
@@ -97,6 +87,7 @@ class Intake:
             and self._answered(body)
         ):
             return
+        self._came += 1
         size = self._size + len(body)
         if size > self._max_bytes or len(self._queue) >= self._max_frames:
             self._overflow(body)
@@ -111,15 +102,9 @@ class Intake:
         self._tally.frames += 1
         self._tally.refused[reason] += 1
 
-    def say(self, message: Message) -> bool:
-        """Offer a message of our own (status, gap, polled row), after what is held; tell if it was taken."""
-        own = message.entity in ("feed_status", "feed_gap")
-        dropped = None if own else partial(self._dropped, message.entity, message.received_at)
-        return self._say(message, dropped)
-
     def rejoined(self, channel: str) -> None:
         """A channel's join was accepted: what it missed can be told, after what was received before."""
-        if channel in self._joined:
+        if channel in self.joined:
             self._rejoined[channel] = self._now()
             self._arm()
 
@@ -129,38 +114,35 @@ class Intake:
 
     def unheard(self) -> bool:
         """Tell whether frames came since this was last asked that still wait to be read."""
-        frames = self._tally.frames - self._tally.answers - self._tally.complaints
-        came, self._frames_seen = frames > self._frames_seen, frames
+        came, self._seen = self._came > self._seen, self._came
         return came and bool(self._queue)
-
-    def look(self) -> None:
-        """Tell of refusals that are over; to be called every second or so."""
-        if not self._full:
-            self._announce(self._holes.quiet(self._now()))
 
     def flush(self) -> None:
         """Turn everything that waits into messages now; for leaving."""
-        self._release()
-        while self._queue and not self._full:
+        self._outlet.release()
+        while self._queue and not self._outlet.full:
             self._slice()
         self._settle()
 
+    def close(self) -> None:
+        """Say what was received and be done; what does not fit any more stays in ``backlog``."""
+        self.flush()
+        self._outlet.wakes.remove(self._wake)
+
     def _arm(self) -> None:
-        """See to it that a turn comes, if there is anything to do."""
-        if self._busy:
-            return
-        if self._full:
-            self._busy = True
-            asyncio.get_running_loop().call_later(RETRY_AFTER, self._turn)
-        elif self._queue or self._rejoined:
+        """See to it that a turn comes, if there is anything to do and room; else the outlet wakes us."""
+        if not self._outlet.full and (self._queue or self._rejoined):
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._busy:
             self._busy = True
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
         """One slice, then let the event loop do something else."""
         try:
-            self._release()
-            if not self._full:
+            if not self._outlet.full:
                 self._slice()
             self._settle()
         finally:
@@ -183,7 +165,7 @@ class Intake:
                 else:
                     self._ordinary(body, received_at, made)
             except Exception as error:  # noqa: BLE001 - no frame may cost the others
-                self._stumble(error)
+                self._outlet.stumble(error)
         if made:
             self._accept(made)
 
@@ -194,7 +176,7 @@ class Intake:
             return
         channel, payload = said
         try:
-            message = from_socket(channel, payload, received_at, joined=channel in self._joined)
+            message = from_socket(channel, payload, received_at, joined=channel in self.joined)
         except Refused as refused:
             self._tally.refused[refused.reason] += 1
             return
@@ -202,27 +184,26 @@ class Intake:
 
     def _accept(self, made: list[_Made]) -> None:
         heard: dict[str, int] = {}
-        accepted, last = self._tally.accepted, self._tally.last_message_at
-        offer, first_at = self._publisher.offer, made[0][2].received_at
+        accepted, newest, last = self._tally.accepted, self._tally.last_message_at, self.last
+        offer, first_at = self._outlet.offer, made[0][2].received_at
         droppers: dict[str, OnDropped] = {}
         for channel, feed, message in made:
             heard[channel] = heard.get(channel, 0) + 1
             accepted[feed] += 1
-            last[feed] = message.received_at
+            newest[feed] = message.received_at
+            last[channel] = message
             if self._holes.by_channel:
-                self._announce(self._holes.flows(self._joined_as(channel), message.received_at))
+                self._close_holes(self._joined_as(channel), message)
             dropped = droppers.get(feed)
             if dropped is None:
-                dropped = droppers[feed] = partial(self._dropped, feed, first_at)
-            if self._full:
-                self._hold(message, dropped)
-                continue
-            try:
-                offer(message, None, dropped)
-            except Exception as error:  # noqa: BLE001 - no message may cost the others
-                self._not_taken(message, dropped, error)
+                dropped = droppers[feed] = self._outlet.dropped(feed, first_at)
+            offer(message, dropped)
         if first_at >= self._cut_at:  # frames of a socket that is gone prove nothing about this one
             self.hearers.on_heard(heard)
+
+    def _close_holes(self, channel: str, message: Message) -> None:
+        gaps = self._holes.flows(channel, message.received_at, after_id=message.message_id)
+        self._outlet.announce(gaps)
 
     def _answered(self, body: bytes) -> bool:
         """Pass on an answer or a complaint at once; tell whether the frame was one."""
@@ -249,81 +230,21 @@ class Intake:
         now, channel = self._now(), self._joined_as(sniff_channel(body) or "")
         self._holes.open(channel, now, GapReason.OVERFLOW, now=now, lost=1)
 
-    def _dropped(self, feed: str, since: datetime, refusal: PublishRefused) -> None:
-        """The bus took a message and refused it later; when we leave, the successor tells of the hole."""
-        if refusal.reason is not DropReason.CLOSED:
-            self._holes.open(feed, since, GapReason.REFUSED, now=self._now(), lost=1)
-
     def _joined_as(self, channel: str) -> str:
         """Return the joined channel that brings this one's frames; whatever nobody joined is one channel."""
-        if channel in self._joined:
+        if channel in self.joined:
             return channel
         name, _ = split(channel)
-        return name if name in self._joined else UNKNOWN_FEED
+        return name if name in self.joined else UNKNOWN_FEED
 
     def _settle(self) -> None:
-        """Close the holes that are over, now that something was read; while the outbox is full they wait."""
-        if self._full:
+        """Close the holes that are over, now that something was read; while there is no room they wait."""
+        if self._outlet.full:
             return
         queue = self._queue
         for channel, at in list(self._rejoined.items()):
             if not queue or queue[0][0] > at:
                 del self._rejoined[channel]
-                self._announce(self._holes.flows(channel, at))
+                self._outlet.announce(self._holes.flows(channel, at))
         if not queue and self._holes.by_channel:
-            self._announce(self._holes.drained(self._now()))
-
-    def _announce(self, gaps: list[FeedGap]) -> None:
-        for gap in gaps:
-            self._tally.gaps += 1
-            log.warning("feed gap", feed=gap.feed, reason=gap.reason, lost=gap.lost)
-            self.say(gap)
-
-    def _release(self) -> None:
-        while self._full:
-            message, dropped = self._held.first()
-            try:
-                self._publisher.offer(message, on_dropped=dropped)
-            except OutboxFull:
-                return
-            except Exception as error:  # noqa: BLE001 - no message may cost the others
-                self._stumble(error)
-            self._held.done()
-            self._full = len(self._held) > 0
-
-    def _say(self, message: Message, dropped: OnDropped) -> bool:
-        if self._full:
-            return self._hold(message, dropped)
-        try:
-            self._publisher.offer(message, None, dropped)
-        except Exception as error:  # noqa: BLE001 - as in _accept
-            return self._not_taken(message, dropped, error)
-        return True
-
-    def _not_taken(self, message: Message, dropped: OnDropped, error: Exception) -> bool:
-        """Hold a message for which there was no room; one that can never be published is done with."""
-        if isinstance(error, OutboxFull):
-            return self._hold(message, dropped)
-        self._stumble(error)
-        return True
-
-    def _hold(self, message: Message, dropped: OnDropped) -> bool:
-        try:
-            taken = self._held.keep((message, dropped))
-        except Exception as error:  # noqa: BLE001 - as in _accept
-            self._stumble(error)
-            return True
-        self._full = True
-        if not taken:
-            self._tally.refused[Refusal.NO_ROOM] += 1
-        self._arm()
-        return taken
-
-    def _stumble(self, error: Exception) -> None:
-        """Count what cannot be published, and log each kind of it once."""
-        too_big = isinstance(error, PublishRefused) and error.reason is DropReason.TOO_BIG
-        self._tally.refused[Refusal.OVERSIZED if too_big else Refusal.UNPUBLISHABLE] += 1
-        kind = type(error).__name__
-        if kind not in self._stumbled:
-            self._stumbled.add(kind)
-            log.error("cannot be published", kind=kind)
+            self._outlet.announce(self._holes.drained(self._now()))

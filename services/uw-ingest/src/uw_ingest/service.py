@@ -31,6 +31,7 @@ from uw_ingest.limiter import Budget
 from uw_ingest.market_hours import MarketHours, exchange_sessions
 from uw_ingest.metrics import IngestCollector
 from uw_ingest.orders import obey
+from uw_ingest.outlet import Outlet
 from uw_ingest.polls import Congress, Movers, Poll
 from uw_ingest.predecessor import known_disclosures, newest_times
 from uw_ingest.protocol import FeedProtocol
@@ -122,8 +123,9 @@ async def _road(
     """Build the parts in the order in which data meets them, and name the jobs to run."""
     settings, clock, tally = ingest.settings, ingest.clock, ingest.tally
     holes = Holes()
+    outlet = Outlet(publisher, tally=tally, holes=holes, clock=clock)
     intake = Intake(
-        publisher,
+        outlet,
         tally=tally,
         holes=holes,
         clock=clock,
@@ -131,7 +133,7 @@ async def _road(
         max_frames=settings.buffer_frames,
         max_bytes=settings.buffer_mib << 20,
     )
-    watch = Watch(settings.channels, tally=tally, clock=clock, say=intake.say, simulated=settings.simulated)
+    watch = Watch(settings.channels, tally=tally, clock=clock, say=outlet.say, simulated=settings.simulated)
     feed, jobs = None, dict[str, _Job]()
     async with contextlib.AsyncExitStack() as closing:
         upstream = settings.upstream
@@ -144,12 +146,12 @@ async def _road(
             )
             rest = Rest(upstream, token, budget=ingest.budget, tally=tally, clock=clock)
             closing.push_async_callback(rest.aclose)
-            polls = _polls(ingest, bus, rest, intake)
+            polls = _polls(ingest, bus, rest, outlet)
             watch.attach(feed, polls)
             jobs["feed"] = feed.run
             jobs["orders"] = partial(obey, bus, feed, clock)
             jobs |= {f"poll-{poll.feed}": poll.run for poll in polls}
-        jobs["watch"] = partial(watch.run, partial(_look, ingest, bus, publisher, intake, feed))
+        jobs["watch"] = partial(watch.run, partial(_look, ingest, bus, publisher, outlet, feed))
         jobs["calendar"] = partial(_hours, settings, watch, clock)
         ingest.status.attach(bus, publisher, intake, watch, feed)
         ingest.registry.register(
@@ -190,11 +192,11 @@ async def _feed(ingest: _Ingest, bus: Bus, url: str, *, intake: Intake, holes: H
     return feed
 
 
-def _polls(ingest: _Ingest, bus: Bus, rest: Rest, intake: Intake) -> list[Poll]:
+def _polls(ingest: _Ingest, bus: Bus, rest: Rest, outlet: Outlet) -> list[Poll]:
     settings = ingest.settings
     shared = {
         "recheck": settings.entitlement_recheck,
-        "say": intake.say,
+        "say": outlet.say,
         "tally": ingest.tally,
         "clock": ingest.clock,
     }
@@ -204,9 +206,9 @@ def _polls(ingest: _Ingest, bus: Bus, rest: Rest, intake: Intake) -> list[Poll]:
     ]
 
 
-def _look(ingest: _Ingest, bus: Bus, publisher: Publisher, intake: Intake, feed: Feed | None) -> None:
+def _look(ingest: _Ingest, bus: Bus, publisher: Publisher, outlet: Outlet, feed: Feed | None) -> None:
     """Report readiness, and let the intake tell what is over."""
-    intake.look()
+    outlet.look()
     waits = publisher.oldest_age(asyncio.get_running_loop().time())
     if bus.connected and waits > STORED_WITHIN:
         ingest.health.report("bus", ok=False, reason=f"the oldest message waits {waits:.0f} s to be stored")
