@@ -39,7 +39,7 @@ class Listener:
         if self._lost or len(self._waiting) >= self._frames_most or self._size + len(body) > self._bytes_most:
             self._since = self._since if self._lost else received_at
             self._lost += 1
-            return 1  # after one loss all are lost until it has caught up: the mark stands where they are missing
+            return 1  # all are lost until it has caught up, so that the mark stands where they are missing
         self._waiting.append((received_at, body))
         self._size += len(body)
         self._news.set()
@@ -107,7 +107,7 @@ class Tap:
 
         @router.get("/frames")
         async def frames() -> StreamingResponse:
-            """Stream ``{"at": epoch seconds, "frame": text}`` and, after a loss, ``{"at": …, "dropped": n}``."""
+            """Stream ``{"at": epoch seconds, "frame": text}``; after a loss ``{"at": …, "dropped": n}``."""
             if self._closed or len(self.listeners) >= LISTENERS_MOST:
                 why = "leaving" if self._closed else f"{LISTENERS_MOST} listen already"
                 raise HTTPException(503, why)
