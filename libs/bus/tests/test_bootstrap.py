@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 
-from baleen_bus import fetch_last, fetch_newest, open_bus
+from baleen_bus import Bucket, fetch_last, fetch_newest, open_bus
 from baleen_bus.bootstrap import Outcome, bootstrap, ensure_streams
+from baleen_bus.buckets import BUCKETS
 from baleen_bus.streams import StreamSettings, stream_config
 from baleen_bus.testing import NatsServer
 from baleen_contracts.catalogue import streams
+
+MADE = [*streams(), *(spec.stream for spec in BUCKETS.values())]
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -24,23 +27,33 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 async def test_a_second_run_changes_nothing():
-    """The first one makes every stream of the catalogue."""
+    """The first one makes every stream of the catalogue, and every bucket."""
     with NatsServer() as server:
         first = await bootstrap(url=server.url)
         second = await bootstrap(url=server.url)
 
-    assert first == [Outcome(name, "created") for name in streams()]
-    assert second == [Outcome(name, "unchanged") for name in streams()]
+    assert first == [Outcome(name, "created") for name in MADE]
+    assert second == [Outcome(name, "unchanged") for name in MADE]
 
 
 async def test_a_setting_that_changed_is_brought_in(nats_server):
     """Without making the stream anew."""
     smaller = await bootstrap(url=nats_server.url, settings=StreamSettings(max_bytes=1 << 20))
 
-    assert {outcome.change for outcome in smaller} == {"updated"}
+    assert {outcome.change for outcome in smaller if outcome.stream in streams()} == {"updated"}
     async with open_bus(url=nats_server.url, name="test") as bus:
         info = await bus.request_json("$JS.API.STREAM.INFO.TAPE")
     assert info["config"]["max_bytes"] == 1 << 20
+
+
+async def test_a_lease_lives_as_long_as_is_set(bus, nats_server):
+    """Six seconds on one server; a change is brought in."""
+    assert await Bucket(bus, "leases").ttl() == 6.0
+
+    outcomes = await bootstrap(url=nats_server.url, settings=StreamSettings(lease_ttl=1.5))
+
+    assert [outcome.stream for outcome in outcomes if outcome.change == "updated"] == ["KV_leases"]
+    assert await Bucket(bus, "leases").ttl() == 1.5
 
 
 async def test_a_subject_moves_between_streams_whatever_the_order(bus):
@@ -57,7 +70,7 @@ async def test_a_subject_moves_between_streams_whatever_the_order(bus):
 def test_the_command_says_what_it_did_and_fails_with_a_sentence(nats_server_sync):
     """Exit code 0 and a line a stream; 1 and one line without a password otherwise."""
     done = run("bootstrap", "--url", nats_server_sync.url)
-    assert (done.returncode, done.stdout.splitlines()) == (0, [f"{name} created" for name in streams()])
+    assert (done.returncode, done.stdout.splitlines()) == (0, [f"{name} created" for name in MADE])
 
     failed = run("bootstrap", "--within", "0.3", BALEEN_NATS_URL="nats://u:hush@127.0.0.1:9")
     assert failed.returncode == 1

@@ -8,6 +8,7 @@ from baleen_bus.errors import (
     BusClosed,
     BusError,
     BusStopped,
+    Conflict,
     DropReason,
     OutboxFull,
     PublishRefused,
@@ -15,6 +16,7 @@ from baleen_bus.errors import (
     Unreachable,
 )
 from baleen_bus.follower import Follower
+from baleen_bus.kv import Bucket, BucketState, Entry, key_token, key_untoken
 from baleen_bus.one_call import close_default, publish, publish_sync
 from baleen_bus.publisher import Publisher
 from baleen_bus.publisher_stats import PublisherStats
@@ -25,12 +27,16 @@ from baleen_bus.starts import FollowerStats, FromSequence, Gap, LastPerSubject, 
 __all__ = [
     "AccessRefused",
     "ApiRefused",
+    "Bucket",
+    "BucketState",
     "Bus",
     "BusClosed",
     "BusError",
     "BusStopped",
+    "Conflict",
     "Delivered",
     "DropReason",
+    "Entry",
     "Follower",
     "FollowerStats",
     "FromSequence",
@@ -49,6 +55,8 @@ __all__ = [
     "close_default",
     "fetch_last",
     "fetch_newest",
+    "key_token",
+    "key_untoken",
     "open_bus",
     "publish",
     "publish_sync",

@@ -1,4 +1,4 @@
-"""``baleen-bus``: bring the streams to their configuration, print the server's."""
+"""``baleen-bus``: bring streams and buckets to their configuration, print the server's."""
 
 import asyncio
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from baleen_bus.bootstrap import bootstrap as bring_up
+from baleen_bus.buckets import buckets_table
 from baleen_bus.errors import BusError
 from baleen_bus.permissions import nats_config as config_text
 from baleen_bus.streams import GIB, StreamSettings
@@ -25,10 +26,14 @@ def bootstrap(  # noqa: PLR0917 - the command line names them
     ] = None,
     replicas: Annotated[int, typer.Option(envvar="BALEEN_STREAM_REPLICAS", min=1, max=5)] = 1,
     max_bytes: Annotated[int, typer.Option(envvar="BALEEN_STREAM_MAX_BYTES", min=1 << 20)] = 2 * GIB,
+    lease_ttl: Annotated[
+        float | None,
+        typer.Option(envvar="BALEEN_LEASE_TTL", min=1, help="Seconds; 6 with one replica, else 15."),
+    ] = None,
     within: Annotated[float, typer.Option(help="Seconds to wait for the server.")] = 30.0,
 ) -> None:
-    """Create or update every stream; running it again changes nothing."""
-    settings = StreamSettings(replicas=replicas, max_bytes=max_bytes)
+    """Create or update every stream and bucket; running it again changes nothing."""
+    settings = StreamSettings(replicas=replicas, max_bytes=max_bytes, lease_ttl=lease_ttl)
     try:
         outcomes = asyncio.run(
             bring_up(url=url, user=user, password=password, connect_within=within, settings=settings)
@@ -38,6 +43,12 @@ def bootstrap(  # noqa: PLR0917 - the command line names them
         raise typer.Exit(1) from error
     for outcome in outcomes:
         typer.echo(f"{outcome.stream} {outcome.change}")
+
+
+@app.command()
+def buckets() -> None:
+    """Print the table of the buckets, their keys and how long they live, as the documentation has it."""
+    typer.echo(buckets_table(), nl=False)
 
 
 @app.command("nats-config")

@@ -1,9 +1,10 @@
-"""Creates or updates the streams; running it again changes nothing."""
+"""Creates or updates the streams and buckets; running it again changes nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from baleen_bus.buckets import bucket_configs
 from baleen_bus.connection import Bus, open_bus
 from baleen_bus.errors import ApiRefused
 from baleen_bus.streams import StreamSettings, stream_configs
@@ -30,7 +31,7 @@ async def bootstrap(
     connect_within: float | None = 30.0,
     settings: StreamSettings | None = None,
 ) -> list[Outcome]:
-    """Connects as a user that may manage streams, and brings every stream to its configuration.
+    """Connects as a user that may manage streams, and brings every stream and bucket to its configuration.
 
     Raises:
         BusError: the server cannot be reached, or refuses a configuration.
@@ -38,7 +39,8 @@ async def bootstrap(
     async with open_bus(
         url=url, user=user, password=password, name="baleen-bus/bootstrap", connect_within=connect_within
     ) as bus:
-        return await ensure_streams(bus, stream_configs(settings or StreamSettings()))
+        chosen = settings or StreamSettings()
+        return await ensure_streams(bus, [*stream_configs(chosen), *bucket_configs(chosen)])
 
 
 async def ensure_streams(bus: Bus, configs: Iterable[dict[str, Any]]) -> list[Outcome]:

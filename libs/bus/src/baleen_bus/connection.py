@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import nats.errors
 import orjson
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from baleen_bus.errors import AccessRefused, ApiRefused, BusError, ServerTooOld, Unreachable
@@ -65,26 +66,10 @@ class Bus:
         Raises:
             ApiRefused: the answer holds an ``error``.
             Unreachable: no answer in time, or nobody listens there.
+            AccessRefused: this user may not ask there.
         """
-        if not self.connected:
-            raise Unreachable(f"{subject}: not connected")
-        failure: list[BusError] = []
         payload = b"" if body is None else orjson.dumps(body)
-        asking = asyncio.ensure_future(self.nc.request(subject, payload, timeout=within))
-
-        def fail(error: BusError) -> None:
-            failure.append(error)
-            asking.cancel()
-
-        with self.watching(subject, fail):
-            try:
-                reply = await asking
-            except asyncio.CancelledError:
-                if failure:
-                    raise failure[0] from None
-                raise
-            except (nats.errors.Error, OSError) as error:
-                raise Unreachable(f"{subject}: no answer ({type(error).__name__})") from error
+        reply = await self.request(subject, payload, within=within)
         answer: dict[str, Any] = orjson.loads(reply.data)
         if "error" in answer:
             refusal = answer["error"]
@@ -95,6 +80,46 @@ class Bus:
                 refusal.get("description", ""),
             )
         return answer
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        *,
+        headers: dict[str, str] | None = None,
+        within: float = 2.0,
+    ) -> Msg:
+        """Asks once and returns the answer as it came.
+
+        Raises:
+            Unreachable: no answer in time, or nobody listens there; the question may have been heard.
+            AccessRefused: this user may not ask there.
+        """
+        if not self.connected:
+            raise Unreachable(f"{subject}: not connected")
+        failure: list[BusError] = []
+        asking = asyncio.create_task(
+            self.nc.request(subject, payload, timeout=within, headers=headers), name="bus-request"
+        )
+        asking.add_done_callback(_look_at)
+
+        def fail(error: BusError) -> None:
+            failure.append(error)
+            asking.cancel()
+
+        # The client awaits by wait_for, which before Python 3.12 loses a cancellation that meets the answer;
+        # a task of its own keeps ours from being lost with it.
+        with self.watching(subject, fail):
+            try:
+                await asyncio.wait((asking,))
+            finally:
+                asking.cancel()
+        if failure:
+            raise failure[0]
+        try:
+            return asking.result()
+        except (nats.errors.Error, OSError) as error:
+            raise Unreachable(f"{subject}: no answer ({type(error).__name__})") from error
 
     def broken(self, error: BaseException) -> None:
         """A part that must not end has ended: the owner hears of it as of a connection closed for good."""
@@ -279,3 +304,9 @@ async def end_task(task: asyncio.Task[None]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait((task,), timeout=0.1)
+
+
+def _look_at(asking: asyncio.Task[Msg]) -> None:
+    """Takes note of a question's end, so that one nobody waits for any more ends without a complaint."""
+    if not asking.cancelled():
+        asking.exception()

@@ -4,6 +4,7 @@ BusError
 ├── Unreachable        retry   no server, no JetStream or no answer within the deadline
 ├── OutboxFull         drop    the bounded outbox is full: count it, announce a gap
 ├── PublishRefused     drop    this one message can never be stored; ``reason`` says why
+├── Conflict           judge   somebody else wrote this key first, or nothing stands there any more
 ├── ApiRefused         judge   the server answered a JetStream request with an error; has its code
 └── BusStopped         stop    nothing can go on without somebody's help
     ├── AccessRefused          wrong user, password or missing permission
@@ -51,6 +52,10 @@ class ApiRefused(BusError):  # noqa: N818
         super().__init__(f"{subject}: {code} {description} ({err_code})")
         self.code = code
         self.err_code = err_code
+
+
+class Conflict(BusError):  # noqa: N818
+    """The key does not hold the revision that was to be replaced: somebody was quicker."""
 
 
 class BusStopped(BusError):  # noqa: N818

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from baleen_bus.buckets import BUDGET, DEMAND, LEASES, changes_of, stream_of, subject_of
 from baleen_bus.streams import INGRESS
 from baleen_contracts.catalogue import streams
 
@@ -83,17 +84,35 @@ def _ingress(*domains: str) -> tuple[str, ...]:
     return tuple(f"{INGRESS}{domain}.>" for domain in domains)
 
 
+def _kept(*buckets: str) -> tuple[str, ...]:
+    return reading(*(stream_of(bucket) for bucket in buckets))
+
+
+def _keys(key: str, *buckets: str) -> tuple[str, ...]:
+    return tuple(subject_of(bucket, key) for bucket in buckets)
+
+
 _ALL: Final = tuple(streams())
 _UPSTREAM: Final = ("TAPE", "LATEST", "RECORDS", "CUSTOM", "FEED")
 
 _RIGHTS: Final[Mapping[str, Rights]] = {
     "uw-ingest": Rights(
-        publish=(*_ingress("uw", "feed"), *reading(*_UPSTREAM)),
-        subscribe=(*_domains(_UPSTREAM), "command.v1.ingest.>"),
+        publish=(
+            *_ingress("uw", "feed"),
+            *reading(*_UPSTREAM),
+            *_keys(">", LEASES, BUDGET),
+            *_kept(LEASES, BUDGET, DEMAND),
+            "command.v1.ingest.>",
+        ),
+        subscribe=(
+            *_domains(_UPSTREAM),
+            *(changes_of(bucket) for bucket in (LEASES, BUDGET, DEMAND)),
+            "command.v1.ingest.>",
+        ),
         answers=True,
     ),
     "ws-gateway": Rights(
-        publish=("command.v1.>", *reading(*_ALL)),
+        publish=("command.v1.>", *reading(*_ALL), *_keys("gateway.>", DEMAND)),
         subscribe=_domains(_ALL),
     ),
     "alert-bridge": Rights(
@@ -106,7 +125,7 @@ _RIGHTS: Final[Mapping[str, Rights]] = {
         answers=True,
     ),
     "bootstrap": Rights(publish=("$JS.API.>",), subscribe=()),
-    "team": Rights(publish=reading(*_ALL), subscribe=_domains(_ALL)),
+    "team": Rights(publish=(*reading(*_ALL), *_keys("team.>", DEMAND)), subscribe=_domains(_ALL)),
 }
 
 _HEAD: Final = """\

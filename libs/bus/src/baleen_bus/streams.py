@@ -24,6 +24,8 @@ class StreamSettings:
     replicas: int = 1
     max_bytes: int = 2 * GIB
     """Per stream; a full tape is about 10 GB a day."""
+    lease_ttl: float | None = None
+    """Seconds that a lease lives; by default what suits the number of replicas."""
 
 
 @dataclass(frozen=True, slots=True)

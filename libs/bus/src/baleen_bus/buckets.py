@@ -1,0 +1,180 @@
+"""Which key-value buckets exist, what their keys mean and how long they keep. Pure.
+
+A bucket is a stream of its own, as NATS key-value stores are. Two things differ from what a NATS client
+would make: every stored change is republished under ``kv.<bucket>.<key>`` with its revision, since what is
+merely sent to ``$KV.<bucket>.<key>`` may yet be refused; and a bucket that strangers write takes no rollup,
+with which one writer could wipe the others' keys.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from baleen_bus.streams import MINUTE, StreamSettings
+
+LEASES: Final = "leases"
+DEMAND: Final = "demand"
+BUDGET: Final = "budget"
+
+LEASE_TTL_ALONE: Final = 6.0
+"""Seconds a lease lives on one server, which is back within a second or two."""
+LEASE_TTL_CLUSTER: Final = 15.0
+"""Seconds in a cluster, which may take eight to choose a new leader."""
+DEMAND_TTL: Final = 10.0 * MINUTE
+
+_NANOSECONDS: Final = 1_000_000_000
+_DUPLICATE_WINDOW: Final = 2 * MINUTE
+_MAX_BYTES: Final = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class KeyForm:
+    """One kind of key: how it is written, what stands there, who writes and who reads it."""
+
+    form: str
+    holds: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSpec:
+    """One bucket. ``ttl``: seconds a value lives after it was written; 0 is for ever, None is settable."""
+
+    name: str
+    ttl: float | None
+    max_value: int
+    """Bytes of one value, headers included."""
+    keys: tuple[KeyForm, ...]
+    strangers_write: bool = False
+
+    @property
+    def stream(self) -> str:
+        """The stream that keeps it."""
+        return f"KV_{self.name}"
+
+
+_INGEST: Final = ("uw-ingest",)
+
+BUCKETS: Final[Mapping[str, BucketSpec]] = {
+    spec.name: spec
+    for spec in (
+        BucketSpec(
+            name=LEASES,
+            ttl=None,
+            max_value=64 << 10,
+            keys=(
+                KeyForm("socket.<n>", "who holds upstream socket n, and how it fares", _INGEST, _INGEST),
+                KeyForm("planner", "who computes the plan", _INGEST, _INGEST),
+                KeyForm("rest", "who makes all REST requests", _INGEST, _INGEST),
+            ),
+        ),
+        BucketSpec(
+            name=DEMAND,
+            ttl=DEMAND_TTL,
+            max_value=4 << 10,
+            keys=(
+                KeyForm(
+                    "gateway.<wisher>.<topic>", "a topic a gateway's clients want", ("ws-gateway",), _INGEST
+                ),
+                KeyForm("team.<wisher>.<topic>", "a topic another team wants", ("team",), _INGEST),
+            ),
+            strangers_write=True,
+        ),
+        BucketSpec(
+            name=BUDGET,
+            ttl=0.0,
+            max_value=256 << 10,
+            keys=(
+                KeyForm("plan", "which channels each socket joins, and why", _INGEST, _INGEST),
+                KeyForm("rest", "what is spent of the requests of the minute and the day", _INGEST, _INGEST),
+            ),
+        ),
+    )
+}
+
+
+def stream_of(bucket: str) -> str:
+    """The stream that keeps a bucket."""
+    return f"KV_{bucket}"
+
+
+def subject_of(bucket: str, key: str) -> str:
+    """Where a key's values are sent to."""
+    return f"$KV.{bucket}.{key}"
+
+
+def changes_of(bucket: str, key: str = ">") -> str:
+    """Where a key's stored values are told of, with their revision."""
+    return f"kv.{bucket}.{key}"
+
+
+def lease_ttl(settings: StreamSettings) -> float:
+    """How many seconds a lease lives: as set, else by whether one server or a cluster keeps it."""
+    if settings.lease_ttl is not None:
+        return settings.lease_ttl
+    return LEASE_TTL_ALONE if settings.replicas == 1 else LEASE_TTL_CLUSTER
+
+
+def bucket_configs(settings: StreamSettings) -> list[dict[str, Any]]:
+    """The JetStream configuration of every bucket, as the JSON API takes it."""
+    return [bucket_config(spec, settings) for spec in BUCKETS.values()]
+
+
+def bucket_config(spec: BucketSpec, settings: StreamSettings) -> dict[str, Any]:
+    """The configuration of one bucket's stream."""
+    ttl = lease_ttl(settings) if spec.ttl is None else spec.ttl
+    return {
+        "name": spec.stream,
+        "subjects": [subject_of(spec.name, ">")],
+        "republish": {"src": subject_of(spec.name, ">"), "dest": changes_of(spec.name)},
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",
+        "max_age": round(ttl * _NANOSECONDS),
+        "max_bytes": _MAX_BYTES,
+        "max_msg_size": spec.max_value,
+        "max_msgs_per_subject": 1,
+        "duplicate_window": round(min(ttl or _DUPLICATE_WINDOW, _DUPLICATE_WINDOW) * _NANOSECONDS),
+        "num_replicas": settings.replicas,
+        "allow_direct": True,
+        "allow_rollup_hdrs": not spec.strangers_write,
+        "deny_delete": True,
+    }
+
+
+def buckets_table() -> str:
+    """The table of the documentation, in Markdown."""
+    rows = [
+        f"| {spec.name} | `{key.form}` | {_lives(spec)} "
+        f"| {', '.join(key.writers)} | {', '.join(key.readers)} | {key.holds} |"
+        for spec in BUCKETS.values()
+        for key in spec.keys
+    ]
+    return "\n".join([_DOCUMENT_HEAD, *rows, ""])
+
+
+def _lives(spec: BucketSpec) -> str:
+    if spec.ttl is None:
+        return f"{LEASE_TTL_ALONE:g} s, in a cluster {LEASE_TTL_CLUSTER:g} s"
+    return f"{spec.ttl / MINUTE:g} min" if spec.ttl else "for ever"
+
+
+_DOCUMENT_HEAD: Final = """\
+<!-- Written by `baleen-bus buckets`; edit libs/bus/src/baleen_bus/buckets.py instead. -->
+
+# Buckets
+
+State that is shared rather than told lives in NATS key-value buckets, one newest value a key. A value is
+JSON; a key is made of tokens, each written like a token of a subject with `=` in place of `%` (`BRK.B` is
+`BRK=2EB`). `baleen-bus bootstrap` creates and updates the buckets; each is the stream `KV_<bucket>`.
+
+A writer sends to `$KV.<bucket>.<key>`. What was stored is told under `kv.<bucket>.<key>` with its revision;
+that a value has expired is told nowhere, so whoever must know reads again.
+
+A lease's lifetime is read from the bucket by whoever holds or wants one. It may be set (`--lease-ttl`,
+`BALEEN_LEASE_TTL`), but changed only while no holder runs: holders go by the lifetime they read at their
+start.
+
+| bucket | key | lives after its last write | written by | read by | what |
+|---|---|---|---|---|---|"""
