@@ -1,13 +1,15 @@
 """The conversation with upstream, read as transcripts."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uw_ingest.protocol import (
+    REFUSED_IN_SILENCE,
     Closed,
     Command,
     Complained,
@@ -21,14 +23,21 @@ from uw_ingest.protocol import (
     Patience,
     SendText,
     TimePassed,
+    Wanted,
 )
 
 QUICK = Patience(join_pace=1, answer_within=30, answer_at_most=100, unanswered_for=75, mute_after=90)
+FULL = "Channel subscription limit of 50 reached"
 
 
 def join(channel: str) -> SendText:
     """The frame that joins a channel."""
     return SendText(json.dumps({"channel": channel, "msg_type": "join"}, separators=(",", ":")))
+
+
+def leave(channel: str) -> SendText:
+    """The frame that leaves a channel."""
+    return SendText(json.dumps({"channel": channel, "msg_type": "leave"}, separators=(",", ":")))
 
 
 def accepted(channel: str, at: float) -> JoinAnswered:
@@ -230,3 +239,276 @@ def test_there_is_nothing_to_wait_for_without_a_socket():
     play(feed, Opened(at=0), Closed(at=1))
 
     assert feed.wake_at() is None
+
+
+def test_what_is_newly_wanted_is_joined_and_what_is_not_any_more_is_left():
+    """A change leaves first, since that makes room, and keeps the pace; what stays is not touched."""
+    feed = FeedProtocol(["news", "price"], QUICK)
+    play(feed, Opened(at=0), accepted("news", 0.1), TimePassed(at=1), accepted("price", 1.1))
+
+    assert feed.handle(Wanted(("price", "gex:SPY", "gex:TSLA"), at=10)) == [leave("news")]
+    assert feed.handle(TimePassed(at=10.5)) == []
+    assert feed.handle(TimePassed(at=11)) == [join("gex:SPY")]
+    assert feed.handle(TimePassed(at=12)) == [join("gex:TSLA")]
+    assert set(feed.report()) == {"price", "gex:SPY", "gex:TSLA"}
+    assert feed.channels == ("price", "gex:SPY", "gex:TSLA")
+
+
+def test_frames_of_a_channel_that_was_left_are_no_error():
+    """Upstream may send a last frame, or echo the leave; neither means anything."""
+    feed = FeedProtocol(["news", "price"], QUICK)
+    play(feed, Opened(at=0), accepted("news", 0.1), TimePassed(at=1), accepted("price", 1.1))
+    feed.handle(Wanted(("price",), at=2))
+
+    assert play(feed, accepted("news", 2.1), FramesReceived({"news": 2}, at=2.2)) == []
+    assert feed.accepted == ("price",)
+
+
+def test_the_echo_of_a_leave_is_not_taken_for_the_answer_to_a_new_join():
+    """Wanted again at once, the channel is asked a moment later, and accepted only after that."""
+    feed = FeedProtocol(["news"], Patience(join_pace=0.01, settle=1))
+    play(feed, Opened(at=0), accepted("news", 0.1), Wanted((), at=5))
+    feed.handle(Wanted(("news",), at=5.02))
+
+    assert play(feed, accepted("news", 5.05), FramesReceived({"news": 1}, at=5.06)) == []
+    assert feed.report()["news"].joined is Joined.WAITING
+    assert feed.wake_at() == 6
+    assert feed.handle(TimePassed(at=6)) == [join("news")]
+    feed.handle(accepted("news", 6.1))
+    assert feed.accepted == ("news",)
+
+
+def test_a_wish_that_returns_before_the_leave_was_sent_changes_nothing():
+    """The leave is forgotten with its cause, and the join stands."""
+    feed = FeedProtocol(["news", "price"], QUICK)
+    play(feed, Opened(at=0), accepted("news", 0.1), TimePassed(at=1), accepted("price", 1.1))
+
+    assert feed.handle(Wanted((), at=1.5)) == []
+    assert feed.handle(Wanted(("news", "price"), at=1.6)) == []
+    assert feed.handle(TimePassed(at=10)) == []
+    assert feed.accepted == ("news", "price")
+
+
+def test_a_join_never_sent_needs_no_leave():
+    """What was not asked for yet is simply forgotten."""
+    feed = FeedProtocol(["news", "price"], QUICK)
+    feed.handle(Opened(at=0))
+
+    assert play(feed, Wanted(("news",), at=0.5), TimePassed(at=2)) == []
+
+
+def test_a_fresh_socket_joins_only_what_is_wanted_now():
+    """A change while there is no socket is remembered; nothing is left on a socket that is gone."""
+    feed = FeedProtocol(["news"], QUICK)
+    play(feed, Opened(at=0), accepted("news", 0.1), Closed(at=1), Wanted(("price",), at=2))
+
+    assert feed.handle(Opened(at=3)) == [join("price")]
+    assert feed.handle(TimePassed(at=4)) == []
+
+
+def test_a_socket_that_wants_nothing_is_not_called_unanswered():
+    """Nothing asked, nothing owed; the first join starts the wait."""
+    feed = FeedProtocol([], QUICK)
+    play(feed, Opened(at=0))
+
+    assert feed.wake_at() is None
+    assert feed.handle(TimePassed(at=500)) == []
+    assert feed.handle(Wanted(("news",), at=500)) == [join("news")]
+    assert feed.handle(TimePassed(at=574)) == [join("news")]
+    assert feed.handle(TimePassed(at=575)) == [Hangup("unanswered")]
+
+
+def test_a_channel_joined_late_is_given_its_time_to_speak():
+    """A socket quiet for hours is not mute the moment a steady channel is joined."""
+    feed = FeedProtocol(["news"], QUICK)
+    play(feed, Opened(at=0), accepted("news", 0.1), TimePassed(at=9000, lively=True))
+    play(feed, Wanted(("news", "price"), at=9001), accepted("price", 9002))
+
+    assert feed.handle(TimePassed(at=9091, lively=True)) == []
+    assert feed.handle(TimePassed(at=9092, lively=True)) == [Hangup("mute")]
+
+
+def full_socket(*channels: str) -> FeedProtocol:
+    """A socket that accepted all but the last of the channels, and complained about that one."""
+    feed = FeedProtocol(channels, QUICK)
+    feed.handle(Opened(at=0))
+    for at, channel in enumerate(channels[:-1]):
+        play(feed, accepted(channel, at + 0.1), TimePassed(at=at + 1))
+    assert feed.handle(Complained(FULL, at=len(channels) - 0.9)) == []
+    return feed
+
+
+def test_a_full_socket_is_asked_for_nothing_more():
+    """The complaint marks it full at what it accepted; the join waits, and says why."""
+    feed = full_socket("a", "b", "c")
+
+    assert feed.full_at == 2
+    assert feed.report()["c"].joined is Joined.WAITING
+    assert feed.report()["c"].why == FULL
+    assert play(feed, Wanted(("a", "b", "c", "d"), at=5), TimePassed(at=500)) == []
+    assert feed.wake_at() is None
+
+
+def test_leaving_a_channel_makes_room_for_one():
+    """One left, one asked; the next waits for its own place."""
+    feed = full_socket("a", "b", "c")
+
+    assert feed.handle(Wanted(("b", "c", "d"), at=5)) == [leave("a")]
+    assert feed.handle(TimePassed(at=6)) == [join("c")]
+    assert play(feed, accepted("c", 6.1), TimePassed(at=7)) == []
+    assert feed.report()["c"].why == ""
+    assert feed.full_at == 2
+
+
+def test_a_fresh_socket_knows_of_no_limit():
+    """What was full is gone with the socket."""
+    feed = full_socket("a", "b")
+    play(feed, Closed(at=5), Opened(at=6), accepted("a", 6.1))
+
+    assert feed.full_at is None
+    assert feed.handle(TimePassed(at=7)) == [join("b")]
+
+
+def test_an_answer_overtaken_by_the_complaint_still_counts():
+    """Joins go out faster than answers come: what was accepted after all makes the socket larger."""
+    feed = FeedProtocol(["a", "b", "c", "d"], QUICK)
+    play(feed, *(Opened(at=0), TimePassed(at=1), TimePassed(at=2), TimePassed(at=3)))
+    play(
+        feed, accepted("a", 3.1), Complained(FULL, at=3.2), accepted("c", 3.3), FramesReceived({"b": 1}, 3.4)
+    )
+
+    assert feed.full_at == 3
+    assert feed.accepted == ("a", "b", "c")
+    assert feed.handle(TimePassed(at=500)) == []
+
+
+def test_a_refusal_in_the_words_of_the_limit_is_the_limit():
+    """Whether upstream names the channel or not, a full socket is no lack of rights."""
+    feed = FeedProtocol(["a", "b"], QUICK)
+    play(feed, Opened(at=0), accepted("a", 0.1), TimePassed(at=1))
+    feed.handle(JoinAnswered("b", accepted=False, at=1.1, why=FULL))
+
+    assert feed.full_at == 1
+    assert feed.report()["b"].joined is Joined.WAITING
+
+
+def test_a_silent_loss_is_reported_with_how_often_it_was_asked():
+    """Nobody answers, nothing comes: the report says so."""
+    feed = FeedProtocol(["price", "weather"], QUICK)
+    play(feed, Opened(at=0), accepted("price", 0.1), TimePassed(at=1))
+    assert feed.report()["weather"].why == ""
+    play(feed, TimePassed(at=31), TimePassed(at=91), TimePassed(at=191))
+
+    assert feed.report()["weather"].asked == 4
+    assert feed.report()["weather"].why == "never answered, asked 4 times"
+
+
+def test_a_second_socket_mute_from_its_start_is_refused_in_silence():
+    """Joined and silent for half a minute while the first flows: upstream sells no second socket."""
+    feed = FeedProtocol(["option_trades"], QUICK)
+    play(feed, Opened(at=0), accepted("option_trades", 1))
+
+    assert feed.handle(TimePassed(at=2, lively=True, siblings_flow=True)) == []
+    assert feed.wake_at() == 32
+    assert feed.handle(TimePassed(at=31, lively=True, siblings_flow=True)) == []
+    assert feed.handle(TimePassed(at=32, lively=True, siblings_flow=True)) == [Hangup(REFUSED_IN_SILENCE)]
+
+
+def test_a_second_socket_that_once_spoke_is_merely_mute():
+    """It was no refusal if data ever came."""
+    feed = FeedProtocol(["option_trades"], QUICK)
+    play(feed, Opened(at=0), FramesReceived({"option_trades": 1}, at=1))
+    feed.handle(TimePassed(at=2, lively=True, siblings_flow=True))
+
+    assert feed.handle(TimePassed(at=91, lively=True, siblings_flow=True)) == []
+    assert feed.handle(TimePassed(at=92, lively=True, siblings_flow=True)) == [Hangup("mute")]
+
+
+def test_a_rarely_traded_ticker_is_given_the_long_patience():
+    """Half a minute without a print of one ticker proves nothing; a minute and a half of nothing does."""
+    feed = FeedProtocol(["option_trades:IBM"], QUICK)
+    play(feed, Opened(at=0), accepted("option_trades:IBM", 1), TimePassed(2, lively=True, siblings_flow=True))
+
+    assert feed.handle(TimePassed(at=91, lively=True, siblings_flow=True)) == []
+    assert feed.handle(TimePassed(at=92, lively=True, siblings_flow=True)) == [Hangup(REFUSED_IN_SILENCE)]
+
+
+def test_a_second_socket_without_any_answer_is_refused_in_silence():
+    """The other socket proves that upstream is well."""
+    feed = FeedProtocol(["news"], QUICK)
+    play(feed, Opened(at=0), TimePassed(at=1, siblings_flow=True), TimePassed(at=30, siblings_flow=True))
+
+    assert feed.handle(TimePassed(at=75, siblings_flow=True)) == [Hangup(REFUSED_IN_SILENCE)]
+
+
+CHANNELS = [f"price:T{n}" for n in range(8)]
+WISHES = st.lists(st.sampled_from(CHANNELS), unique=True).map(tuple)
+
+
+class Upstream:
+    """A pretend upstream that joins up to a limit, loses some frames, and answers late."""
+
+    def __init__(self, limit: int, lost: list[bool]) -> None:
+        self.limit, self.lost = limit, lost
+        self.joined: set[str] = set()
+        self.answers: list[JoinAnswered | Complained] = []
+        self.over_limit = 0
+
+    def hear(self, command: Command, at: float) -> None:
+        """Take one frame."""
+        assert isinstance(command, SendText)
+        frame = json.loads(command.text)
+        if frame["msg_type"] == "leave":
+            self.joined.discard(frame["channel"])
+        elif self.lost and self.lost.pop():
+            return
+        elif len(self.joined) >= self.limit and frame["channel"] not in self.joined:
+            self.over_limit += 1
+            self.answers.append(Complained(FULL, at))
+        else:
+            self.joined.add(frame["channel"])
+            self.answers.append(accepted(frame["channel"], at))
+
+
+@given(
+    wishes=st.lists(WISHES, min_size=1, max_size=4),
+    limit=st.integers(1, 9),
+    lost=st.lists(st.booleans(), max_size=3),
+    answer_every=st.integers(1, 5),
+)
+@settings(deadline=None, max_examples=60)
+def test_in_the_end_exactly_the_wanted_channels_are_joined_as_far_as_they_fit(
+    wishes: list[tuple[str, ...]], limit: int, lost: list[bool], answer_every: int
+):
+    """Whatever is wanted, lost, late or one too many, the socket ends with what fits, and stops asking."""
+    upstream, at = Upstream(limit, lost), 0.0
+    feed = FeedProtocol((), Patience())
+    feed.handle(Opened(at))
+    for wish in wishes:
+        for command in feed.handle(Wanted(wish, at)):
+            upstream.hear(command, at)
+        for step in range(70):
+            at += 0.011 if step < 40 else 20.0
+            events: list[Event] = []
+            if step % answer_every == 0 or step >= 40:
+                events += [replace(answer, at=at) for answer in upstream.answers]
+                upstream.answers.clear()
+            if upstream.joined:  # some data, so that the socket is not mute
+                events.append(FramesReceived({}, at))
+            events.append(TimePassed(at))
+            for event in events:
+                for command in feed.handle(event):
+                    if isinstance(command, Hangup):  # every join was lost, so that nothing was answered
+                        assert not upstream.joined
+                        play(feed, Closed(at))
+                        (command,) = feed.handle(Opened(at)) or [None]  # noqa: PLW2901 - what is said next
+                    if command is not None:
+                        upstream.hear(command, at)
+
+    wanted = set(wishes[-1])
+    assert upstream.joined <= wanted
+    assert len(upstream.joined) == min(len(wanted), limit)
+    assert set(feed.accepted) == upstream.joined
+    before = upstream.over_limit
+    assert all(feed.handle(TimePassed(at + second)) == [] for second in range(300, 3000, 300))
+    assert upstream.over_limit == before

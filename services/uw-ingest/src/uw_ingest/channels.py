@@ -83,3 +83,18 @@ def kind_of(channel: str) -> ChannelKind:
 def feed_of(channel: str) -> str:
     """Return the feed which a channel fills."""
     return kind_of(channel).feed
+
+
+_SURE = frozenset(
+    {"option_trades", "price", "lit_trades", "off_lit_trades", "gex", "market_tide", "interval_flow"}
+)
+_SURE_BY_TICKER = frozenset({"gex", "net_flow"})  # these speak by the clock, whatever is traded
+
+
+def sure_to_speak(channel: str) -> bool:
+    """Tell whether half a minute of silence in market hours cannot be the channel's own.
+
+    A steady channel of one ticker may pause as long as nobody trades it.
+    """
+    name, ticker = split(channel)
+    return name in (_SURE if ticker is None else _SURE_BY_TICKER)

@@ -2,20 +2,38 @@
 
 Pure: no socket, no clock, no randomness. Time is an argument in monotonic seconds, and waiting is a value
 (:meth:`FeedProtocol.wake_at`). Events are past tense, commands imperative, so that a test reads as a
-transcript.
+transcript. What became of each join is kept by :mod:`uw_ingest.joins`.
 
 What the conversation must survive, all seen upstream: a join lost without an error, a join that a binary
 frame would lose, an open socket that answers pings and says nothing, an answer that never comes.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from uw_ingest.channels import Rhythm, kind_of
+from uw_ingest.joins import LIMIT_WORDS, Joined, JoinReport, Joins, Patience
 
-_DOUBLINGS = 8  # of the interval between repeats; a week of asking must not outgrow a float
+__all__ = [
+    "REFUSED_IN_SILENCE",
+    "Closed",
+    "Command",
+    "Complained",
+    "Event",
+    "FeedProtocol",
+    "FramesReceived",
+    "Hangup",
+    "JoinAnswered",
+    "JoinReport",
+    "Joined",
+    "Opened",
+    "Patience",
+    "SendText",
+    "TimePassed",
+    "Wanted",
+]
+
+REFUSED_IN_SILENCE = "refused in silence"
+"""Why a socket is hung up that never spoke while another of ours flows: upstream sells no second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +71,23 @@ class FramesReceived:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """Nothing else happened; ``lively`` says whether the steady channels may be expected to speak."""
+    """Nothing else happened.
+
+    ``lively`` says whether the steady channels may be expected to speak, ``siblings_flow`` whether data
+    flows on another socket of ours.
+    """
 
     at: float
     lively: bool = False
+    siblings_flow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """From now on exactly these channels are wanted."""
+
+    channels: tuple[str, ...]
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +97,7 @@ class Closed:
     at: float
 
 
-Event = Opened | JoinAnswered | Complained | FramesReceived | TimePassed | Closed
+Event = Opened | JoinAnswered | Complained | FramesReceived | TimePassed | Wanted | Closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,66 +117,25 @@ class Hangup:
 Command = SendText | Hangup
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for what, in seconds."""
-
-    join_pace: float = 0.01  # between two joins
-    answer_within: float = 30.0  # before a join is sent again
-    answer_at_most: float = 300.0  # the interval between repeats doubles up to this
-    unanswered_for: float = 75.0  # no answer and no data at all since the socket opened
-    mute_after: float = 90.0  # every steady channel silent in market hours
-    mute_at_most: float = 900.0  # it doubles each time the new socket is mute too
-
-
-class Joined(StrEnum):
-    """How far a channel's join has come."""
-
-    WAITING = "waiting"
-    ASKED = "asked"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-
-
-@dataclass(slots=True)
-class _Join:
-    joined: Joined = Joined.WAITING
-    asked_at: float = 0.0
-    asked: int = 0
-    ask_again_at: float = 0.0
-    accepted_at: float = 0.0
-    heard_at: float | None = None
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class JoinReport:
-    """What is known about one channel's join, for the status page."""
-
-    joined: Joined
-    asked: int
-    heard_at: float | None
-    why: str
-
-
 @dataclass(slots=True)
 class FeedProtocol:
     """One upstream socket's conversation, over as many connections as it takes."""
 
     channels: Sequence[str]
     patience: Patience = field(default_factory=Patience)
-    _joins: dict[str, _Join] = field(default_factory=dict)
+    _joins: Joins = field(init=False)
     _open: bool = False
     _opened_at: float = 0.0
     _answered: bool = False
-    _next_join_at: float = 0.0
-    _heard_at: float | None = None
+    _heard_at: float | None = None  # on this connection
     _lively_since: float | None = None
+    _siblings_since: float | None = None
     _mute_after: float = 0.0
 
     def __post_init__(self) -> None:
         """Nothing is joined before the first socket."""
-        self._joins = {channel: _Join() for channel in self.channels}
+        self._joins = Joins(self.patience)
+        self._joins.want(self.channels)
         self._mute_after = self.patience.mute_after
 
     def handle(self, event: Event) -> list[Command]:
@@ -156,118 +146,106 @@ class FeedProtocol:
             case JoinAnswered():
                 self._note_answer(event)
             case Complained():
-                self._answered = True
+                self._note_complaint(event)
             case FramesReceived():
                 self._note_frames(event)
             case TimePassed():
-                self._note_liveliness(event)
+                self._lively_since = _since(self._lively_since, event.at, goes_on=event.lively)
+                self._siblings_since = _since(self._siblings_since, event.at, goes_on=event.siblings_flow)
+            case Wanted():
+                self.channels = event.channels
+                self._joins.want(event.channels)
             case Closed():
                 self._open = False
-                return []
         if not self._open:
             return []
         reason = self._hopeless(event.at)
         if reason:
             self._open = False
             return [Hangup(reason)]
-        return self._joins_due(event.at)
+        text = self._joins.due(event.at)
+        return [] if text is None else [SendText(text)]
 
     def wake_at(self) -> float | None:
-        """Say when :class:`TimePassed` is wanted at the latest, or ``None`` while there is no socket."""
+        """Say when :class:`TimePassed` is wanted at the latest, or ``None`` while there is nothing to do."""
         if not self._open:
             return None
-        dues = [self._next_join_at if j.joined is Joined.WAITING else j.ask_again_at for j in self._pending()]
-        if not self._answered:
-            dues.append(self._opened_at + self.patience.unanswered_for)
-        if self._lively_since is not None and self._steady():
-            dues.append(self._silent_since() + self._mute_after)
-        return min(dues, default=None)
+        moments = (self._joins.wake_at(), self._unanswered_at(), self._mute_at(), self._refused_at())
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def report(self) -> dict[str, JoinReport]:
         """Describe every wanted channel."""
-        return {c: JoinReport(j.joined, j.asked, j.heard_at, j.why) for c, j in self._joins.items()}
+        return self._joins.report()
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The channels that upstream accepted on the open socket; none while there is no socket."""
+        return self._joins.accepted() if self._open else ()
+
+    @property
+    def full_at(self) -> int | None:
+        """How many joins this socket holds, once upstream complained about one too many."""
+        return self._joins.full_at
 
     def _start(self, at: float) -> None:
-        self._open, self._opened_at, self._answered = True, at, False
-        self._next_join_at = at
-        self._heard_at = None
-        for channel, join in self._joins.items():
-            self._joins[channel] = _Join(heard_at=join.heard_at)
+        self._open, self._opened_at, self._answered, self._heard_at = True, at, False, None
+        self._joins.start(at)
 
     def _note_answer(self, event: JoinAnswered) -> None:
         self._answered = True
-        join = self._joins.get(event.channel)
-        if join is None:
-            return
-        join.why = event.why
         if event.accepted:
-            join.joined, join.accepted_at = Joined.ACCEPTED, event.at
+            self._joins.accept(event.channel, event.at)
+        elif LIMIT_WORDS in event.why.lower():
+            self._joins.fill_up(event.why)
         else:
-            join.joined = Joined.REFUSED
-            join.ask_again_at = event.at + self.patience.answer_at_most
+            self._joins.refuse(event.channel, event.why, event.at)
+
+    def _note_complaint(self, event: Complained) -> None:
+        self._answered = True
+        if LIMIT_WORDS in event.text.lower():
+            self._joins.fill_up(event.text)
 
     def _note_frames(self, event: FramesReceived) -> None:
         self._answered = True
         self._heard_at = event.at
         self._mute_after = self.patience.mute_after
         for channel in event.counts:
-            join = self._joins.get(channel)
-            if join is not None:
-                join.heard_at = event.at
-                if join.joined is not Joined.ACCEPTED:  # data proves the join even if its answer was lost
-                    join.joined, join.accepted_at = Joined.ACCEPTED, event.at
-
-    def _note_liveliness(self, event: TimePassed) -> None:
-        if not event.lively:
-            self._lively_since = None
-        elif self._lively_since is None:
-            self._lively_since = event.at
+            self._joins.hear(channel, event.at)
 
     def _hopeless(self, at: float) -> str | None:
         """Say why this socket will never speak, if it will not."""
-        if not self._answered and at - self._opened_at >= self.patience.unanswered_for:
-            return "unanswered"
-        if (
-            self._lively_since is not None
-            and self._steady()
-            and at - self._silent_since() >= self._mute_after
-        ):
+        unanswered, mute, refused = self._unanswered_at(), self._mute_at(), self._refused_at()
+        if refused is not None and at >= refused:
+            return REFUSED_IN_SILENCE
+        alone = self._siblings_since is None or self._heard_at is not None
+        if unanswered is not None and at >= unanswered:
+            return "unanswered" if alone else REFUSED_IN_SILENCE
+        if mute is not None and at >= mute:
             self._mute_after = min(self._mute_after * 2, self.patience.mute_at_most)
-            return "mute"
+            return "mute" if alone else REFUSED_IN_SILENCE
         return None
 
-    def _silent_since(self) -> float:
-        return max(self._opened_at, self._lively_since or 0.0, self._heard_at or 0.0)
+    def _unanswered_at(self) -> float | None:
+        """Say when a socket is given up that answered nothing at all."""
+        asked = self._joins.first_asked_at
+        return None if self._answered or asked is None else asked + self.patience.unanswered_for
 
-    def _steady(self) -> bool:
-        return any(
-            join.joined is Joined.ACCEPTED and kind_of(channel).rhythm is Rhythm.STEADY
-            for channel, join in self._joins.items()
-        )
+    def _mute_at(self) -> float | None:
+        """Say when a socket is given up on which nothing is heard although something should be."""
+        steady = self._joins.steady_since()
+        if self._lively_since is None or steady is None:
+            return None
+        silent_since = max(self._opened_at, self._lively_since, self._heard_at or 0.0, steady)
+        return silent_since + self._mute_after
 
-    def _pending(self) -> list[_Join]:
-        return [join for join in self._joins.values() if join.joined is not Joined.ACCEPTED]
+    def _refused_at(self) -> float | None:
+        """Say when a socket is given up that has been mute from its start while another flows."""
+        sure = self._joins.sure_since()
+        if None in (self._lively_since, self._siblings_since, sure) or self._heard_at is not None:
+            return None
+        silent_since = max(self._lively_since or 0.0, self._siblings_since or 0.0, sure or 0.0)
+        return silent_since + self.patience.refused_after
 
-    def _joins_due(self, at: float) -> list[Command]:
-        """Send the next join, one per pace: the first ask of each channel before any repeat."""
-        if at < self._next_join_at:
-            return []
-        for channel, join in self._joins.items():
-            if join.joined is Joined.WAITING:
-                return [self._ask(channel, join, at)]
-        for channel, join in self._joins.items():
-            if join.joined is not Joined.ACCEPTED and at >= join.ask_again_at:
-                return [self._ask(channel, join, at)]
-        return []
 
-    def _ask(self, channel: str, join: _Join, at: float) -> SendText:
-        doubled = self.patience.answer_within * 2 ** min(join.asked, _DOUBLINGS)
-        wait = min(doubled, self.patience.answer_at_most)
-        join.joined, join.asked_at, join.asked, join.ask_again_at = (
-            Joined.ASKED,
-            at,
-            join.asked + 1,
-            at + wait,
-        )
-        self._next_join_at = at + self.patience.join_pace
-        return SendText(json.dumps({"channel": channel, "msg_type": "join"}, separators=(",", ":")))
+def _since(before: float | None, at: float, *, goes_on: bool) -> float | None:
+    return (at if before is None else before) if goes_on else None
