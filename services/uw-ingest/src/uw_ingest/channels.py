@@ -34,6 +34,8 @@ class ChannelKind:
     hours: Hours = Hours.REGULAR
     typed: bool = True
     every: bool = True  # each message matters; a hole must be announced
+    whole: bool = True  # can be had of all tickers at once
+    by_ticker: bool = False  # can be had of one ticker
 
 
 _STEADY, _EVENTFUL = Rhythm.STEADY, Rhythm.EVENTFUL
@@ -41,28 +43,43 @@ _STEADY, _EVENTFUL = Rhythm.STEADY, Rhythm.EVENTFUL
 KINDS: dict[str, ChannelKind] = {
     kind.name: kind
     for kind in (
-        ChannelKind("option_trades", "option_trade", _STEADY),
+        ChannelKind("option_trades", "option_trade", _STEADY, by_ticker=True),
         ChannelKind("flow-alerts", "flow_alert", _EVENTFUL),
-        ChannelKind("price", "price", _STEADY, Hours.EXTENDED, every=False),
-        ChannelKind("gex", "gex", _STEADY, every=False),
-        ChannelKind("gex_strike", "gex_strike", _STEADY, every=False),
-        ChannelKind("gex_strike_expiry", "gex_strike_expiry", _STEADY, every=False),
+        ChannelKind("price", "price", _STEADY, Hours.EXTENDED, every=False, by_ticker=True),
+        ChannelKind("gex", "gex", _STEADY, every=False, by_ticker=True),
+        ChannelKind("gex_strike", "gex_strike", _STEADY, every=False, by_ticker=True),
+        ChannelKind("gex_strike_expiry", "gex_strike_expiry", _STEADY, every=False, by_ticker=True),
         ChannelKind("lit_trades", "lit_trade", _STEADY, Hours.EXTENDED),
         ChannelKind("off_lit_trades", "dark_pool", _STEADY, Hours.EXTENDED),
         ChannelKind("market_tide", "market_tide", _STEADY),
-        ChannelKind("net_flow", "net_flow", _STEADY),
+        ChannelKind("net_flow", "net_flow", _STEADY, whole=False, by_ticker=True),
         ChannelKind("interval_flow", "interval_flow", _STEADY, every=False),
         ChannelKind("news", "news", _EVENTFUL, Hours.ALWAYS),
         ChannelKind("trading_halts", "trading_halt", _EVENTFUL, Hours.EXTENDED),
         ChannelKind("custom_alerts", "custom_alert", _EVENTFUL, Hours.ALWAYS),
         ChannelKind("contract_screener", "contract_screener", _STEADY, typed=False),
-        ChannelKind("periscope", "periscope", _STEADY, typed=False),
-        ChannelKind("interpolated_iv", "interpolated_iv", _EVENTFUL, typed=False),
-        ChannelKind("iv_term_structure", "iv_term_structure", _EVENTFUL, typed=False),
+        ChannelKind("periscope", "periscope", _STEADY, typed=False, by_ticker=True),
+        ChannelKind("interpolated_iv", "interpolated_iv", _EVENTFUL, typed=False, by_ticker=True),
+        ChannelKind("iv_term_structure", "iv_term_structure", _EVENTFUL, typed=False, by_ticker=True),
         ChannelKind("futures_trades", "futures_trades", _EVENTFUL, Hours.ALWAYS, typed=False),
-        ChannelKind("futures", "futures", _EVENTFUL, Hours.ALWAYS, typed=False),
+        ChannelKind("futures", "futures", _EVENTFUL, Hours.ALWAYS, typed=False, whole=False, by_ticker=True),
     )
 }
+
+_ASSUMED: dict[str, tuple[float, float]] = {
+    "option_trades": (500.0, 20.0),
+    "flow-alerts": (0.5, 0.0),
+    "price": (1_000.0, 2.0),
+    "gex": (500.0, 0.1),
+    "gex_strike": (2_000.0, 20.0),
+    "gex_strike_expiry": (5_000.0, 50.0),
+    "lit_trades": (1_000.0, 0.0),
+    "off_lit_trades": (400.0, 0.0),
+    "net_flow": (0.0, 0.5),
+    "interval_flow": (200.0, 0.0),
+    "contract_screener": (200.0, 0.0),
+}
+"""Frames a second in market hours, of all tickers and of a busy one, until they are measured."""
 
 POLLED_FEEDS: tuple[str, ...] = ("market_mover", "congress_trade")
 
@@ -77,7 +94,7 @@ def kind_of(channel: str) -> ChannelKind:
     """Return the kind of a channel; one nobody has described yet is carried raw under its own name."""
     name, _ = split(channel)
     known = KINDS.get(name)
-    return known or ChannelKind(name, name, Rhythm.EVENTFUL, Hours.ALWAYS, typed=False)
+    return known or ChannelKind(name, name, Rhythm.EVENTFUL, Hours.ALWAYS, typed=False, whole=False)
 
 
 def feed_of(channel: str) -> str:
@@ -98,3 +115,10 @@ def sure_to_speak(channel: str) -> bool:
     """
     name, ticker = split(channel)
     return name in (_SURE if ticker is None else _SURE_BY_TICKER)
+
+
+def assumed_weight(channel: str) -> float:
+    """Return the frames a second that a channel is thought to send before anybody measured it."""
+    name, ticker = split(channel)
+    of_all, of_one = _ASSUMED.get(name, (1.0, 1.0))
+    return of_all if ticker is None else of_one
