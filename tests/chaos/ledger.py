@@ -15,11 +15,12 @@ BACKFILLED = "backfilled"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message as upstream said it; ``at`` in epoch seconds."""
+    """A message as upstream said it, ``at`` in epoch seconds, ``to`` the sockets with these numbers."""
 
     at: float
     feed: str
     message_id: str
+    to: str = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Audit:
         }
         lines = [", ".join(f"{name} {figure}" for name, figure in figures.items())]
         lines += [f"  doubled {message_id}" for message_id in self.doubled[:10]]
-        lines += [f"  lost {said.at:.3f} {said.feed} {said.message_id}" for said in self.lost[:20]]
+        lines += [f"  lost {said.at:.3f} {said.message_id} said to {said.to}" for said in self.lost[:20]]
         by_feed = Counter(said.feed for said in self.lost)
         lines += [f"  lost of {feed}: {count}" for feed, count in by_feed.items()]
         return "\n".join(lines)

@@ -39,7 +39,7 @@ def test_a_hole_nobody_announced_is_found() -> None:
     found = audit(SAID, [each for each in IDS if each != IDS[4]], [])
 
     assert (found.whole, found.lost) == (False, (SAID[4],))
-    assert "lost 4.000 option_trade option_trade:4" in found.summary()
+    assert "lost 4.000 option_trade:4 said to -" in found.summary()
 
 
 def test_a_gap_of_another_feed_covers_nothing() -> None:
