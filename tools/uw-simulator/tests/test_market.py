@@ -17,6 +17,7 @@ from uw_simulator.market.market import Market
 from uw_simulator.market.pricing import market_around, worth
 from uw_simulator.market.universe import EXPOSED
 from uw_simulator.samples import rest_body, socket_frames
+from uw_simulator.twins import flow_alert_row, print_row
 
 TODAY = date(2026, 11, 20)
 NOW_MS = int(datetime(2026, 11, 20, 15, 0, tzinfo=UTC).timestamp() * 1000)
@@ -88,8 +89,14 @@ def test_every_record_has_the_fields_and_types_of_the_captured_one(running: Mark
 @pytest.mark.parametrize(
     ("name", "made"),
     [
-        ("option-trades-flow-alerts.live", lambda m: m.flow_alert(NOW_MS).row),
-        ("darkpool-ticker.spy-2026-07-31.live", lambda m: m.equity_print(NOW_MS, lit=False)[2]),
+        (
+            "option-trades-flow-alerts.live",
+            lambda m: flow_alert_row(m.flow_alert(NOW_MS).payload, NOW_MS / 1000),
+        ),
+        (
+            "darkpool-ticker.spy-2026-07-31.live",
+            lambda m: print_row(m.equity_print(NOW_MS, lit=False)[1], NOW_MS / 1000),
+        ),
         ("news-headlines.live", lambda m: m.news(NOW_MS)[1]),
         ("market-market-tide.live", lambda m: m.tide.rest_row("2026-11-20T10:00:00-05:00")),
     ],
@@ -170,8 +177,9 @@ def test_an_alert_refers_to_prints_that_were_told():
         assert told["end_time"] == told["executed_at"] == prints[-1]["executed_at"]
         assert 0 <= told["end_time"] - told["start_time"] <= 520
         assert {trade["option_symbol"] for trade in prints} == {told["option_chain"]}
-        assert (alert.row["id"], alert.row["alert_rule"]) == (told["id"], told["rule_name"])
-        assert float(alert.row["total_premium"]) == told["total_premium"]
+        row = flow_alert_row(alert.payload, NOW_MS / 1000)
+        assert (row["id"], row["alert_rule"]) == (told["id"], told["rule_name"])
+        assert float(row["total_premium"]) == told["total_premium"]
 
 
 def test_some_alerts_have_a_rule_without_a_name():

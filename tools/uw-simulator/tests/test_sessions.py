@@ -43,6 +43,16 @@ def test_a_join_over_the_limit_leaves_the_others_alone():
     assert session.hear(join("news"), limit=50)[0] is Verdict.JOINED
 
 
+def test_a_leave_may_be_passed_over():
+    """One of three clients found that upstream does not know the word: the channel stays joined."""
+    session = Session()
+    session.hear(join("news"), limit=50)
+
+    assert session.hear(leave("news"), limit=50, leaves=False) == (Verdict.LEAVE_IGNORED, "news")
+    assert list(session.joined) == ["news"]
+    assert Verdict.LEAVE_IGNORED not in ANSWERED
+
+
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [

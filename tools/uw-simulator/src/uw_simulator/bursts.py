@@ -100,5 +100,5 @@ def _lagging(upstream: Upstream) -> bool:
 
 
 def _equity(market: Market, ticker: str, now_ms: int, *, lit: bool) -> Frame:
-    symbol, payload, _row = market.equity_print(now_ms, lit=lit, symbol=ticker)
+    symbol, payload = market.equity_print(now_ms, lit=lit, symbol=ticker)
     return "lit_trades" if lit else "off_lit_trades", symbol, payload

@@ -37,6 +37,10 @@ class SimulatorControl:
         """Return connections, accounts, what was sent, counters, violations and the plan."""
         return await self._ask("GET", "state")
 
+    async def history(self) -> dict[str, Any]:
+        """Return every `socket` with its times, and each of the `violations` with its moment and in words."""
+        return await self._ask("GET", "history")
+
     async def violations(self) -> dict[str, int]:
         """Return how often each limit was exceeded."""
         told: dict[str, int] = (await self.state())["violations"]
@@ -54,17 +58,27 @@ class SimulatorControl:
         """Neither send nor read, with the connection left open."""
         await self._ask("POST", "half-open", on=on, connection=connection)
 
-    async def refuse(self, count: int = 1, *, status: int = 503, body: str = "") -> None:
-        """Refuse the next handshakes."""
-        await self._ask("POST", "refuse", count=count, status=status, body=body)
+    async def refuse(
+        self, count: int = 1, *, seconds: float = 0.0, status: int = 503, body: str = ""
+    ) -> None:
+        """Refuse the next handshakes, and every one for so many seconds."""
+        await self._ask("POST", "refuse", count=count, seconds=seconds, status=status, body=body)
 
     async def close_after_accept(self, count: int = 1) -> None:
         """Close the next sockets cleanly right after they are accepted."""
         await self._ask("POST", "close-after-accept", count=count)
 
-    async def swallow_joins(self, count: int = 1) -> None:
-        """Lose the next joins."""
-        await self._ask("POST", "swallow-joins", count=count)
+    async def swallow_joins(self, count: int = 1, *, channel: str | None = None, acked: bool = False) -> None:
+        """Lose the next joins, of any channel or of one; *acked*: only the data stays away."""
+        await self._ask("POST", "swallow-joins", count=count, channel=channel, acked=acked)
+
+    async def hush(self, channel: str, on: bool = True) -> None:
+        """Let a channel fall silent while others go on."""
+        await self._ask("POST", "hush", channel=channel, on=on)
+
+    async def block_agents(self, *agents: str) -> None:
+        """Give 403 `error code: 1010` to User-Agents that begin so; without any: as the setting says."""
+        await self._ask("POST", "block-agents", agents=agents or None)
 
     async def duplicate(self, count: int = 1) -> None:
         """Send the next data frames twice."""
@@ -106,20 +120,38 @@ class SimulatorControl:
         )
 
     async def rest_fault(
-        self, count: int = 1, *, status: int = 502, body: str = "Something went wrong",
-        content_type: str = "text/plain", delay: float = 0.0,
+        self, count: int = 1, *, seconds: float = 0.0, status: int = 502, body: str = "Something went wrong",
+        content_type: str = "text/plain", delay: float = 0.0, path: str = "", charged: bool = False,
     ) -> None:  # fmt: skip
-        """Answer the next REST requests with this; *delay* makes every answer late."""
+        """Answer the next REST requests with this, or all for some seconds; *delay* makes every answer late.
+
+        *path* narrows it to requests that begin so. *charged* lets it pass the accounts, as upstream's own.
+        """
         await self._ask(
-            "POST", "rest", count=count, status=status, body=body, content_type=content_type, delay=delay
-        )
+            "POST", "rest", count=count, seconds=seconds, status=status, body=body,
+            content_type=content_type, delay=delay, path=path, charged=charged,
+        )  # fmt: skip
+
+    async def rest_limited(
+        self, kind: str = "minute", count: int = 1, *, seconds: float = 0.0, path: str = ""
+    ) -> None:
+        """Refuse the next REST requests in upstream's words for `in_flight`, `minute` or `day`."""
+        await self._ask("POST", "rest", count=count, seconds=seconds, path=path, limit=kind)
+
+    async def spend(self, requests: int) -> None:
+        """Let another program on the same key make so many requests at once."""
+        await self._ask("POST", "spend", requests=requests)
 
     async def exhaust(self, scope: str = "day") -> None:
         """Use up the quota of the `day` or the `minute`."""
         await self._ask("POST", "exhaust", scope=scope)
 
-    async def limits(self, **figures: int | bool) -> None:
-        """Change figures of the plan: sockets, mute_second, joins, in_flight, per_minute, per_day."""
+    async def limits(self, **figures: float | bool | None) -> None:
+        """Change figures of the plan.
+
+        They are sockets, mute_second, over_code, joins, leave_ignored, websocket, in_flight, per_minute,
+        per_day, others_in_flight and others_per_minute.
+        """
         await self._ask("POST", "limits", **figures)
 
     async def pause(self, on: bool = True) -> None:

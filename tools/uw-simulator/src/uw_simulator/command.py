@@ -32,12 +32,15 @@ Same socket, same REST, same limits, faults on request.
 
 [bold]Misbehave[/bold] (from this machine only)
   curl --json '{"code":1000}' 127.0.0.1:8010/_sim/drop
-  drop, mute, half-open, refuse, close-after-accept, swallow-joins,
-  lag, duplicate, garbage, rest, exhaust, limits, say, burst, pause, reset
+  drop, mute, hush, half-open, refuse, close-after-accept, block-agents,
+  swallow-joins, lag, duplicate, garbage, rest, exhaust, spend, limits,
+  say, burst, pause, reset
 
 [bold]See[/bold]
   curl 127.0.0.1:8010/_sim/state
   who is connected, what was sent, which limits a client exceeded
+  curl 127.0.0.1:8010/_sim/history
+  every socket and every violation, with times
 
 Each option is a variable too: --rate is UW_SIMULATOR_RATE.
 Tokens and passwords are variables only.

@@ -15,25 +15,30 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 
 from uw_simulator.bursts import MAKERS, Burst, run_burst
 from uw_simulator.channels import text_frame
+from uw_simulator.connections import Connection
 from uw_simulator.faults import Faults, RestFault, garbage_frame
 from uw_simulator.limits import Plan, Violation
 from uw_simulator.market.market import Market
 from uw_simulator.orders import (
     AskedBurst,
     Bad,
+    BlockAgents,
     Count,
     Drop,
     Exhaust,
+    Hush,
     Lag,
     Limits,
+    Lose,
     Refuse,
     Rest,
     Say,
+    Spend,
     Switch,
     Targeted,
 )  # fmt: skip
-from uw_simulator.overview import overview
-from uw_simulator.upstream import Connection, Upstream
+from uw_simulator.overview import history, overview
+from uw_simulator.upstream import Upstream
 
 _LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
@@ -104,9 +109,10 @@ def _add_socket_faults(router: APIRouter, upstream: Upstream) -> None:
 def _add_armed_faults(router: APIRouter, upstream: Upstream) -> None:
     @router.post("/refuse")
     async def refuse(order: Refuse) -> Faults:
-        """Refuse the next handshakes with a status."""
+        """Refuse the next handshakes, or all for some seconds, with a status."""
         faults = upstream.faults
         faults.refuse, faults.refuse_status, faults.refuse_body = order.count, order.status, order.body
+        faults.refuse_until = upstream.clock() + order.seconds
         return faults
 
     @router.post("/close-after-accept")
@@ -116,10 +122,29 @@ def _add_armed_faults(router: APIRouter, upstream: Upstream) -> None:
         return upstream.faults
 
     @router.post("/swallow-joins")
-    async def swallow_joins(order: Count) -> Faults:
-        """Lose the next joins without a word."""
-        upstream.faults.swallow_joins = order.count
+    async def swallow_joins(order: Lose) -> Faults:
+        """Lose the next joins without a word, or after the ack."""
+        faults = upstream.faults
+        if order.acked and order.channel is None:
+            raise HTTPException(422, "a join that is acked and lost needs its channel")
+        if order.channel is None:
+            faults.swallow_joins = order.count
+        else:
+            (faults.deaf_joins if order.acked else faults.swallow)[order.channel] = order.count
+        return faults
+
+    @router.post("/hush")
+    async def hush(order: Hush) -> Faults:
+        """Let a channel fall silent, or speak again."""
+        change = upstream.faults.hushed.add if order.on else upstream.faults.hushed.discard
+        change(order.channel)
         return upstream.faults
+
+    @router.post("/block-agents")
+    async def block_agents(order: BlockAgents) -> dict[str, list[str]]:
+        """Refuse other User-Agents than usual, on the socket and on REST."""
+        upstream.blocked_agents = upstream.settings.blocked_agents if order.agents is None else order.agents
+        return {"agents": list(upstream.blocked_agents)}
 
     @router.post("/duplicate")
     async def duplicate(order: Count) -> Faults:
@@ -137,9 +162,17 @@ def _add_armed_faults(router: APIRouter, upstream: Upstream) -> None:
 def _add_rest_faults(router: APIRouter, upstream: Upstream) -> None:
     @router.post("/rest")
     async def rest(order: Rest) -> RestFault:
-        """Spoil the next REST answers."""
-        upstream.rest_fault = RestFault(**order.model_dump())
+        """Spoil the next REST answers, or all for some seconds."""
+        until = upstream.clock() + order.seconds
+        upstream.rest_fault = RestFault(**order.model_dump(exclude={"seconds"}), until=until)
         return upstream.rest_fault
+
+    @router.post("/spend")
+    async def spend(order: Spend) -> dict[str, int]:
+        """Let another program on each key make requests at once."""
+        for account in upstream.accounts():
+            account.requests.spend(order.requests, datetime.now(UTC))
+        return {"requests": order.requests}
 
     @router.post("/exhaust")
     async def exhaust(order: Exhaust) -> dict[str, str]:
@@ -152,8 +185,9 @@ def _add_rest_faults(router: APIRouter, upstream: Upstream) -> None:
     @router.post("/limits")
     async def limits(order: Limits) -> Plan:
         """Change what the plan allows, from now on."""
-        for name, value in order.model_dump(exclude_none=True).items():
-            setattr(upstream.plan, name, value)
+        for name, value in order.model_dump(exclude_unset=True).items():
+            if value is not None or name == "over_code":
+                setattr(upstream.plan, name, value)
         return upstream.plan
 
 
@@ -190,6 +224,11 @@ def _add_overview(router: APIRouter, upstream: Upstream) -> None:
     async def state() -> dict[str, Any]:
         """Return connections, what was sent, and violations."""
         return overview(upstream)
+
+    @router.get("/history")
+    async def sockets_and_violations() -> dict[str, Any]:
+        """Return every socket and every violation, with times."""
+        return history(upstream)
 
     @router.post("/pause")
     async def pause(order: Switch) -> dict[str, bool]:

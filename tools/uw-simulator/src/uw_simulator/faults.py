@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from uw_simulator.channels import text_frame
@@ -75,11 +75,30 @@ class RestFault:
     """What the next REST requests get instead of an answer."""
 
     count: int = 0
+    until: float = 0.0
+    """Epoch seconds until which every request gets it, besides the counted ones."""
     status: int = 502
     body: str = "Something went wrong"
     content_type: str = "text/plain"
     delay: float = 0.0
-    """Seconds before the answer, whatever it is."""
+    """Seconds before every answer, whatever it is; meanwhile the request is in flight."""
+    path: str = ""
+    """Only requests whose path begins like this."""
+    charged: bool = False
+    """Whether it passes the accounts first, as upstream's own; else the network in front answers."""
+    limit: str = ""
+    """One of `in_flight`, `minute`, `day`: a refusal in upstream's own words instead of status and body."""
+
+    def strikes(self, path: str, now: float) -> bool:
+        """Tell whether a request gets it, and use one up."""
+        if not path.startswith(self.path):
+            return False
+        if now < self.until:
+            return True
+        if self.count > 0:
+            self.count -= 1
+            return True
+        return False
 
 
 @dataclass(slots=True)
@@ -87,10 +106,19 @@ class Faults:
     """What is armed for the whole simulator. Counts run down as they are used."""
 
     refuse: int = 0
+    refuse_until: float = 0.0
+    """Epoch seconds until which every handshake is refused, besides the counted ones."""
     refuse_status: int = 503
     refuse_body: str = ""
     close_after_accept: int = 0
     swallow_joins: int = 0
+    """Joins of any channel that are lost without a word."""
+    swallow: dict[str, int] = field(default_factory=dict)
+    """The same, by channel."""
+    deaf_joins: dict[str, int] = field(default_factory=dict)
+    """Joins by channel that are acked, and no data follows until the channel is joined again."""
+    hushed: set[str] = field(default_factory=set)
+    """Names of channels that say nothing, while others go on."""
     duplicate: int = 0
     drop_share: float = 0.0
     """Share of data frames that are lost, as if every reader were slow."""
@@ -103,3 +131,22 @@ class Faults:
         if left > 0:
             setattr(self, name, left - 1)
         return left > 0
+
+    def refuses(self, now: float) -> bool:
+        """Tell whether a handshake at *now* is refused, and use one up."""
+        return now < self.refuse_until or self.spend("refuse")
+
+    def swallows(self, name: str) -> bool:
+        """Tell whether a join of *name* is lost, and use one up."""
+        return _use(self.swallow, name) or self.spend("swallow_joins")
+
+    def deafens(self, name: str) -> bool:
+        """Tell whether a join of *name* is acked and nothing more, and use one up."""
+        return _use(self.deaf_joins, name)
+
+
+def _use(counts: dict[str, int], name: str) -> bool:
+    left = counts.get(name, 0)
+    if left > 0:
+        counts[name] = left - 1
+    return left > 0

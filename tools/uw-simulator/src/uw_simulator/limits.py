@@ -6,7 +6,7 @@ never asked too often.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 NEW_YORK = ZoneInfo("America/New_York")
 _RESET_HOUR = 20  # the day's quota starts anew at 20:00 in New York, summer and winter
 _MINUTE_MS = 60_000
+_HEARD_MS = 250  # a request made within this time after a refusal may have been on its way already
+_REMEMBERED = 1_000
 
 
 class Violation(StrEnum):
@@ -35,16 +37,54 @@ class Admission(StrEnum):
     TOO_MANY = "too_many"
 
 
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """One time a limit was exceeded."""
+
+    at: float
+    """Epoch seconds."""
+    what: Violation
+    text: str
+
+
+class Offences:
+    """Every time a limit was exceeded: all of them counted, the latest remembered with time and words."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Violation] = Counter()
+        self.log: deque[Offence] = deque(maxlen=_REMEMBERED)
+
+    def note(self, what: Violation, at: float, text: str) -> None:
+        """Remember one."""
+        self.counts[what] += 1
+        self.log.append(Offence(at, what, text))
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.counts.clear()
+        self.log.clear()
+
+
 @dataclass(slots=True)
 class Plan:
     """The figures of a subscription. Changeable while running, so that tests can shrink them."""
 
     sockets: int = 3
     mute_second: bool = False
+    over_code: int | None = 1000
+    """What a socket too many is closed with, right after it is accepted; None cuts it without a word."""
     joins: int = 50
+    leave_ignored: bool = False
+    """Whether a leave is passed over: no ack, and the channel goes on."""
+    websocket: bool = True
+    """Whether the full token has the websocket scope; without it handshakes get 401."""
     in_flight: int = 3
     per_minute: int = 120
     per_day: int = 40_000
+    others_in_flight: int = 0
+    """Requests that other programs on the same key always have in flight."""
+    others_per_minute: float = 0.0
+    """Requests that other programs on the same key make, spread evenly."""
 
 
 @dataclass(slots=True)
@@ -52,16 +92,24 @@ class SocketLedger:
     """How many sockets one token holds."""
 
     plan: Plan
-    violations: Counter[Violation]
+    offences: Offences
     open: int = 0
     peak: int = 0
+    peak_at: float | None = None
 
-    def arrive(self) -> Admission:
-        """Count one more socket and say what becomes of it. Call `leave` when it is gone, in any case."""
+    def arrive(self, now: float, who: str = "") -> Admission:
+        """Count one more socket and say what becomes of it. Call `leave` when it is gone, in any case.
+
+        Args:
+            now: epoch seconds.
+            who: whose socket it is, for people.
+        """
         self.open += 1
-        self.peak = max(self.peak, self.open)
+        if self.open > self.peak:
+            self.peak, self.peak_at = self.open, now
         if self.open > self.plan.sockets:
-            self.violations[Violation.SOCKETS] += 1
+            text = f"{self.open} sockets open, {self.plan.sockets} allowed: {who}"
+            self.offences.note(Violation.SOCKETS, now, text)
             return Admission.TOO_MANY
         return Admission.MUTE if self.plan.mute_second and self.open > 1 else Admission.WELCOME
 
@@ -72,42 +120,81 @@ class SocketLedger:
 
 @dataclass(slots=True)
 class RequestLedger:
-    """How often one token asked. A request is begun, perhaps refused, and ended."""
+    """How often one token asked. A request is begun, perhaps refused, and ended.
+
+    The client's own requests and those of other programs on the key are counted apart. A refusal is an
+    offence only if the client's own exceed the limit, or if it was told before that nothing is left.
+    """
 
     plan: Plan
-    violations: Counter[Violation]
+    offences: Offences
     flying: int = 0
     peak_flying: int = 0
-    minute_count: int = 0
-    day_count: int = 0
+    peak_minute: int = 0
+    """Most own requests that were let through within any sixty seconds."""
+    own_minute: int = 0
+    own_day: int = 0
+    others_minute: float = 0.0
+    others_day: float = 0.0
     _minute_started_ms: int | None = field(default=None)
     _day: date | None = field(default=None)
+    _turned_ms: int | None = field(default=None)
+    _granted: deque[int] = field(default_factory=deque)
+    _told: dict[Violation, int] = field(default_factory=dict)
 
-    def begin(self, now: datetime) -> Violation | None:
-        """Count a request and return what it exceeds, if anything. A refused request must not be ended."""
+    @property
+    def minute_count(self) -> int:
+        """Requests in this minute, everybody's."""
+        return self.own_minute + int(self.others_minute)
+
+    @property
+    def day_count(self) -> int:
+        """Requests charged today, everybody's."""
+        return self.own_day + int(self.others_day)
+
+    def begin(self, now: datetime, who: str = "") -> Violation | None:
+        """Count a request and return what it exceeds, if anything. A refused request must not be ended.
+
+        Args:
+            now: the time.
+            who: whose request it is and for what, for people.
+        """
         self._turn(now)
         refused = self._exceeded()
         if refused is not None:
-            self.violations[refused] += 1
-            return refused
+            self._refuse(*refused, now, who)
+            return refused[0]
         self.flying += 1
         self.peak_flying = max(self.peak_flying, self.flying)
-        self.minute_count += 1
+        self.own_minute += 1
+        at = _millis(now)
+        self._granted.append(at)
+        while self._granted[0] <= at - _MINUTE_MS:
+            self._granted.popleft()
+        self.peak_minute = max(self.peak_minute, len(self._granted))
         return None
 
     def end(self, status: int) -> None:
         """Count a begun request as answered; only a 200 is charged to the day."""
         self.flying -= 1
         if status == 200:  # noqa: PLR2004 - upstream's own rule
-            self.day_count += 1
+            self.own_day += 1
 
     def exhaust(self, scope: Violation, now: datetime) -> None:
-        """Use up what is left of the minute or the day."""
+        """Let others use up what is left of the minute or the day."""
         self._turn(now)
         if scope is Violation.DAY:
-            self.day_count = self.plan.per_day
+            self.others_day = max(0, self.plan.per_day - self.own_day)
         else:
-            self.minute_count = self.plan.per_minute
+            self.others_minute = max(0, self.plan.per_minute - self.own_minute)
+
+    def spend(self, requests: int, now: datetime) -> None:
+        """Let another program on the same key make so many requests at once, as far as the plan allows."""
+        self._turn(now)
+        left = min(self.plan.per_minute - self.minute_count, self.plan.per_day - self.day_count)
+        spent = max(0, min(requests, left))
+        self.others_minute += spent
+        self.others_day += spent
 
     def headers(self, now: datetime) -> dict[str, str]:
         """Return upstream's accounting headers."""
@@ -123,20 +210,56 @@ class RequestLedger:
             "x-uw-req-per-minute-reset": str(left_ms),
         }
 
-    def _exceeded(self) -> Violation | None:
-        if self.flying >= self.plan.in_flight:
-            return Violation.IN_FLIGHT
-        if self.day_count + self.flying >= self.plan.per_day:
-            return Violation.DAY
-        return Violation.MINUTE if self.minute_count >= self.plan.per_minute else None
+    def forget(self) -> None:
+        """Begin anew: nothing was asked today."""
+        self.peak_flying = self.flying
+        self.peak_minute = self.own_minute = self.own_day = 0
+        self.others_minute = self.others_day = 0.0
+        self._granted.clear()
+        self._told.clear()
+
+    def _exceeded(self) -> tuple[Violation, bool] | None:
+        """Return which limit is reached, and whether the client reached it alone."""
+        plan = self.plan
+        if self.flying + plan.others_in_flight >= plan.in_flight:
+            return Violation.IN_FLIGHT, self.flying >= plan.in_flight
+        if self.day_count + self.flying >= plan.per_day:
+            return Violation.DAY, self.own_day + self.flying >= plan.per_day
+        if self.minute_count >= plan.per_minute:
+            return Violation.MINUTE, self.own_minute >= plan.per_minute
+        return None
+
+    def _refuse(self, what: Violation, own: bool, now: datetime, who: str) -> None:
+        told = self._told.get(what)
+        if own:
+            self.offences.note(what, now.timestamp(), f"{self._reached(what)}: {who}")
+        elif told is not None and _millis(now) - told > _HEARD_MS:
+            self.offences.note(what, now.timestamp(), f"asked again though told that nothing is left: {who}")
+        elif told is None and what is not Violation.IN_FLIGHT:
+            self._told[what] = _millis(now)
+
+    def _reached(self, what: Violation) -> str:
+        plan = self.plan
+        if what is Violation.IN_FLIGHT:
+            return f"{self.flying} requests in flight and one more, {plan.in_flight} allowed"
+        if what is Violation.DAY:
+            return f"{self.own_day + self.flying} requests today and one more, {plan.per_day} allowed"
+        return f"{self.own_minute} requests this minute and one more, {plan.per_minute} allowed"
 
     def _turn(self, now: datetime) -> None:
         at = _millis(now)
         if self._minute_started_ms is None or at - self._minute_started_ms >= _MINUTE_MS:
-            self._minute_started_ms, self.minute_count = at, 0
+            self._minute_started_ms, self.own_minute, self.others_minute = at, 0, 0.0
+            self._told.pop(Violation.MINUTE, None)
         today = quota_day(now)
         if today != self._day:
-            self._day, self.day_count = today, 0
+            self._day, self.own_day, self.others_day = today, 0, 0.0
+            self._told.pop(Violation.DAY, None)
+        if self._turned_ms is not None and self.plan.others_per_minute:
+            made = self.plan.others_per_minute * max(0, at - self._turned_ms) / _MINUTE_MS
+            self.others_minute += max(0.0, min(made, self.plan.per_minute - self.minute_count))
+            self.others_day += max(0.0, min(made, self.plan.per_day - self.day_count))
+        self._turned_ms = at
 
 
 def quota_day(now: datetime) -> date:

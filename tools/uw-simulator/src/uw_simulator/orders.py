@@ -34,9 +34,10 @@ class Switch(Targeted):
 
 
 class Refuse(Order):
-    """Refuse the next handshakes."""
+    """Refuse the next handshakes, and every one for so many seconds."""
 
     count: int = Field(1, ge=0)
+    seconds: float = Field(0.0, ge=0, le=3_600)
     status: int = Field(503, ge=400, le=599)
     body: str = ""
 
@@ -45,6 +46,30 @@ class Count(Order):
     """How often."""
 
     count: int = Field(1, ge=0)
+
+
+class Lose(Order):
+    """Lose the next joins, of any channel or of one.
+
+    Without a word; or, for one channel, after the ack.
+    """
+
+    count: int = Field(1, ge=0)
+    channel: str | None = None
+    acked: bool = False
+
+
+class Hush(Order):
+    """Let a channel fall silent while others go on, under one name or, without a ticker, under all."""
+
+    channel: str
+    on: bool = True
+
+
+class BlockAgents(Order):
+    """What User-Agents begin with that get 403; None puts the setting's back."""
+
+    agents: tuple[str, ...] | None = None
 
 
 class Lag(Order):
@@ -72,10 +97,20 @@ class Rest(Order):
     """Answer the next REST requests with this instead; make all of them slow."""
 
     count: int = Field(1, ge=0)
+    seconds: float = Field(0.0, ge=0, le=3_600)
     status: int = Field(502, ge=200, le=599)
     body: str = "Something went wrong"
     content_type: str = "text/plain"
     delay: float = Field(0.0, ge=0, le=120)
+    path: str = ""
+    charged: bool = False
+    limit: Literal["", "in_flight", "minute", "day"] = ""
+
+
+class Spend(Order):
+    """Let another program on the same key make requests."""
+
+    requests: int = Field(ge=1)
 
 
 class Say(Order):
@@ -101,11 +136,16 @@ class AskedBurst(Order):
 
 
 class Limits(Order):
-    """Change figures of the plan."""
+    """Change figures of the plan: those that are given. Only `over_code` may be none."""
 
     sockets: int | None = Field(None, ge=0)
     mute_second: bool | None = None
+    over_code: int | None = None
     joins: int | None = Field(None, ge=0)
+    leave_ignored: bool | None = None
+    websocket: bool | None = None
     in_flight: int | None = Field(None, ge=0)
     per_minute: int | None = Field(None, ge=0)
     per_day: int | None = Field(None, ge=0)
+    others_in_flight: int | None = Field(None, ge=0)
+    others_per_minute: float | None = Field(None, ge=0)

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -15,11 +16,13 @@ import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
+from uw_simulator.connections import Account
+from uw_simulator.faults import RestFault
 from uw_simulator.limits import Violation
 from uw_simulator.queries import BadQuery, Query
 from uw_simulator.samples import rest_body
 from uw_simulator.tables import Content, NoHistory, Tables, UnknownTicker
-from uw_simulator.upstream import Account, Upstream
+from uw_simulator.upstream import Upstream
 
 _CASES = {case["case"]: case for case in rest_body("_errors")}
 _REFUSALS = {
@@ -27,6 +30,8 @@ _REFUSALS = {
     Violation.MINUTE: "per_minute",
     Violation.DAY: "daily_limit",
 }
+
+_LIMITS = {"in_flight": Violation.IN_FLIGHT, "minute": Violation.MINUTE, "day": Violation.DAY}
 
 CAPTURED_ROUTES = {
     "/api/alerts": "alerts.live",
@@ -60,25 +65,27 @@ class Gate:
 
     async def __call__(self, request: Request, answer: Callable[[], Any]) -> Response:
         """Return what upstream answers to *request*, calling *answer* for the content if it gets that far."""
-        upstream = self.upstream
-        if request.headers.get("user-agent", "").startswith(upstream.settings.blocked_agents):
+        upstream, path = self.upstream, request.url.path
+        if request.headers.get("user-agent", "").startswith(upstream.blocked_agents):
             return Response("error code: 1010", 403, media_type="text/html")
-        fault = upstream.rest_fault
-        if fault.delay:
+        fault = replace(upstream.rest_fault)
+        struck = upstream.rest_fault.strikes(path, upstream.clock())
+        if struck and not fault.charged and not fault.limit:
             await asyncio.sleep(fault.delay)
-        if fault.count > 0:
-            fault.count -= 1
-            return Response(fault.body, fault.status, media_type=fault.content_type)
+            return _spoilt(fault)
         account = self._account(request)
         if account is None:
             return _json(401, {"error": "Unauthorized"})
-        refused = account.requests.begin(_now())
+        refused = _LIMITS.get(fault.limit) if struck else None
+        refused = refused or account.requests.begin(_now(), f"{path} from {_peer(request)}")
         if refused is not None:
             return _json(429, self._refusal_body(refused), account)
         with _charged(account) as outcome:
-            await asyncio.sleep(upstream.settings.rest_latency)
-            status, body = _answer(request, account, answer)
+            await asyncio.sleep(upstream.settings.rest_latency + fault.delay)
+            status, body = (fault.status, None) if struck else _answer(request, account, answer)
             outcome.append(status)
+        if struck:
+            return _spoilt(fault, account)
         return _json(status, body, account)
 
     def _account(self, request: Request) -> Account | None:
@@ -159,6 +166,15 @@ def _charged(account: Account) -> Iterator[list[int]]:
         yield outcome
     finally:
         account.requests.end(outcome[0] if outcome else 500)
+
+
+def _spoilt(fault: RestFault, account: Account | None = None) -> Response:
+    headers = account.requests.headers(_now()) if account else None
+    return Response(fault.body, fault.status, headers=headers, media_type=fault.content_type)
+
+
+def _peer(request: Request) -> str:
+    return f"{request.client.host}:{request.client.port}" if request.client else "somebody"
 
 
 def _json(status: int, body: Any, account: Account | None = None) -> Response:

@@ -25,6 +25,7 @@ from baleen_runtime.serve import listen_on, serve
 from uw_simulator.book import Book
 from uw_simulator.control import control_routes
 from uw_simulator.demo import publish_demo
+from uw_simulator.journal import Journal
 from uw_simulator.market.market import Market
 from uw_simulator.replay import Recorded, Samples, read_recording
 from uw_simulator.rest import add_rest_routes
@@ -61,9 +62,11 @@ async def run(
         PortBusy: another program listens on the port.
     """
     sock = listen_on(settings.host, settings.port, variable="UW_SIMULATOR_PORT")
-    upstream = Upstream(settings, Random(settings.seed))  # noqa: S311 - delays and losses, not secrets
-    health = Health("uw-simulator")
     book = Book()
+    journal = Journal(settings.journal, settings.journal_mib * 2**20) if settings.journal else None
+    chance = Random(settings.seed)  # noqa: S311 - delays and losses, not secrets
+    upstream = Upstream(settings, chance, book=book, journal=journal)
+    health = Health("uw-simulator")
     synthetic = cache(  # made when first needed: a quiet simulator starts in no time
         partial(Synthetic, _market_maker(settings), _tempo(settings), book, time.time(), _exchange(settings))
     )
@@ -92,6 +95,9 @@ async def run(
             tasks.create_task(leave_when(stop), name="stop-watch")
     except* StopRequested:
         log.info("leaving as asked")
+    finally:
+        if journal is not None:
+            journal.close()
 
 
 async def pump(upstream: Upstream, sources: list[Source]) -> None:

@@ -7,6 +7,7 @@ client did before it reconnected is forgotten.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -21,6 +22,7 @@ class Verdict(StrEnum):
     JOINED = "joined"
     ALREADY_JOINED = "already_joined"
     LEFT = "left"
+    LEAVE_IGNORED = "leave_ignored"
     OVER_LIMIT = "over_limit"
     SWALLOWED = "swallowed"
     BINARY = "binary"
@@ -33,6 +35,10 @@ ANSWERED = frozenset({Verdict.JOINED, Verdict.ALREADY_JOINED, Verdict.LEFT})
 """Verdicts that are followed by an ok ack."""
 
 
+def _never(_name: str) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Session:
     """The state of one socket as the protocol sees it."""
@@ -40,15 +46,18 @@ class Session:
     joined: dict[str, None] = field(default_factory=dict)
     verdicts: Counter[Verdict] = field(default_factory=Counter)
 
-    def hear(self, text: bytes, *, limit: int, swallow: bool = False) -> tuple[Verdict, str]:
+    def hear(
+        self, text: bytes, *, limit: int, swallow: Callable[[str], bool] = _never, leaves: bool = True
+    ) -> tuple[Verdict, str]:
         """Take a text frame and return the verdict with the channel it names, or "".
 
         Args:
             text: the frame's content.
             limit: how many channels may be joined.
-            swallow: lose the frame, if it is a join, as upstream sometimes does.
+            swallow: tells whether a join of that channel is lost, as sometimes happens upstream.
+            leaves: whether a leave is honoured.
         """
-        verdict, name = self._judge(text, limit, swallow)
+        verdict, name = self._judge(text, limit, swallow, leaves)
         self.verdicts[verdict] += 1
         if verdict is Verdict.JOINED:
             self.joined[name] = None
@@ -61,7 +70,7 @@ class Session:
         self.verdicts[Verdict.BINARY] += 1
 
     def _judge(  # noqa: PLR0911 - one line per reason
-        self, text: bytes, limit: int, swallow: bool
+        self, text: bytes, limit: int, swallow: Callable[[str], bool], leaves: bool
     ) -> tuple[Verdict, str]:
         try:
             request = orjson.loads(text)
@@ -75,8 +84,8 @@ class Session:
         if not is_known(name):
             return Verdict.UNKNOWN_CHANNEL, ""
         if wish == "leave":
-            return Verdict.LEFT, name
-        if swallow:
+            return (Verdict.LEFT if leaves else Verdict.LEAVE_IGNORED), name
+        if swallow(name):
             return Verdict.SWALLOWED, name
         if name in self.joined:
             return Verdict.ALREADY_JOINED, name

@@ -49,6 +49,11 @@ class Settings(ServiceSettings):
     verbatim: bool = Field(
         False, description="Send captured and recorded frames as they were: old times, old ids."
     )
+    journal: Path | None = Field(
+        None,
+        description="File in which every record of a feed where each counts is noted, with its identity.",
+    )
+    journal_mib: int = Field(1_024, ge=1, description="MiB after which nothing more is noted.")
     hours: Literal["open", "real"] = Field(
         "open", description="real = the exchange's calendar, nights are silent."
     )
@@ -59,7 +64,11 @@ class Settings(ServiceSettings):
     )
     max_joins: int = Field(50, ge=1, description="Channels a socket may join.")
     join_limit_frame: str = Field(
-        '{"error":"Channel subscription limit of 50 reached"}', description="The answer to a join too many."
+        '{"error":"Channel subscription limit of 50 reached"}',
+        description="The answer to a join too many; the 50 becomes the plan's figure.",
+    )
+    over_code: int | None = Field(
+        1000, description="Code that a socket too many is closed with at once; None cuts it without a word."
     )
     per_minute: int = Field(120, ge=1, description="REST requests a minute.")
     in_flight: int = Field(3, ge=1, description="REST requests at once.")

@@ -19,10 +19,11 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from uw_simulator.channels import ack_text, text_frame
+from uw_simulator.connections import Account, Connection
 from uw_simulator.limits import Admission, Violation
 from uw_simulator.samples import rest_body
 from uw_simulator.sessions import ANSWERED, Verdict
-from uw_simulator.upstream import Account, Connection, Upstream
+from uw_simulator.upstream import Upstream
 
 _ACK_DELAY = (0.015, 0.050)
 _DOCUMENTATION_CLOSES_AFTER = 0.1
@@ -75,8 +76,7 @@ class SocketProtocol(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the socket."""
         self._open_protocols.discard(self)
-        if self._connection is not None:
-            self._upstream.disconnect(self._connection)
+        self._forget(self._how_the_client_left())
         if self._admitted is not None:
             self._admitted.sockets.leave()
             self._admitted = None
@@ -103,6 +103,7 @@ class SocketProtocol(asyncio.Protocol):
 
     def hang_up(self, *, code: int | None) -> None:
         """Close with *code*, or without a word if None."""
+        self._forget(f"by upstream, {'without a word' if code is None else code}")
         if code is None or self._ws.state is not State.OPEN:
             self._transport.abort()
             return
@@ -125,6 +126,8 @@ class SocketProtocol(asyncio.Protocol):
                 self._handshake(event)
             else:
                 self._take_frame(cast("Frame", event))
+        if self._ws.state in (State.CLOSING, State.CLOSED):
+            self._forget(self._how_the_client_left())
         self._send_pending()
 
     def _handshake(self, request: Request) -> None:
@@ -140,15 +143,15 @@ class SocketProtocol(asyncio.Protocol):
         if url.path == "/api/socket":  # the documentation's route takes an upgrade and has nothing to say
             self._loop.call_later(_DOCUMENTATION_CLOSES_AFTER, lambda: self.hang_up(code=1000))
             return
-        self._admit(cast("Account", account))
+        self._admit(cast("Account", account), request.headers.get("User-Agent", ""))
 
     def _refusal(self, request: Request, path: str, account: Account | None) -> Response | None:
         """Return the answer to a handshake that must fail, in the order in which upstream's layers refuse."""
         upstream = self._upstream
         agent = request.headers.get("User-Agent", "")
-        if agent.startswith(upstream.settings.blocked_agents):
+        if agent.startswith(upstream.blocked_agents):
             return self._ws.reject(HTTPStatus.FORBIDDEN, "error code: 1010")
-        if upstream.faults.spend("refuse"):
+        if upstream.faults.refuses(upstream.clock()):
             return self._ws.reject(upstream.faults.refuse_status, upstream.faults.refuse_body)
         if path == "/api/socket":
             return None
@@ -156,17 +159,33 @@ class SocketProtocol(asyncio.Protocol):
             return self._ws.reject(HTTPStatus.NOT_FOUND, '{"error":"Route not found"}')
         if account is None:
             return self._ws.reject(HTTPStatus.UNAUTHORIZED, "Unauthorized")
-        return None if account.advanced else self._ws.reject(HTTPStatus.UNAUTHORIZED, _NO_SCOPE)
+        entitled = account.advanced and upstream.plan.websocket
+        return None if entitled else self._ws.reject(HTTPStatus.UNAUTHORIZED, _NO_SCOPE)
 
-    def _admit(self, account: Account) -> None:
+    def _admit(self, account: Account, agent: str) -> None:
         upstream = self._upstream
         upstream.counts["handshakes_accepted"] += 1
         self._admitted = account
-        admission = account.sockets.arrive()
-        if admission is Admission.TOO_MANY or upstream.faults.spend("close_after_accept"):
+        host, port = self._transport.get_extra_info("peername")[:2]
+        peer = f"{host}:{port}"
+        admission = account.sockets.arrive(upstream.clock(), f"one more from {peer}")
+        self._connection = upstream.connect(
+            account, self, silenced=admission is Admission.MUTE, peer=peer, agent=agent
+        )
+        if admission is Admission.TOO_MANY:
+            upstream.counts["closed_as_too_many"] += 1
+            self.hang_up(code=upstream.plan.over_code)
+        elif upstream.faults.spend("close_after_accept"):
             self.hang_up(code=1000)
-            return
-        self._connection = upstream.connect(account, self, silenced=admission is Admission.MUTE)
+
+    def _forget(self, why: str) -> None:
+        """Say nothing more to the client; the first reason is the one remembered."""
+        if self._connection is not None:
+            self._upstream.disconnect(self._connection, why)
+
+    def _how_the_client_left(self) -> str:
+        left = self._ws.close_rcvd
+        return f"by the client, {left.code}" if left else "by the client, without a word"
 
     def _take_frame(self, frame: Frame) -> None:
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
@@ -175,7 +194,7 @@ class SocketProtocol(asyncio.Protocol):
         elif frame.opcode is not Opcode.CONT:
             return  # pings are answered and closes are echoed by the protocol
         self._message += frame.data
-        if not frame.fin or self._connection is None:
+        if not frame.fin or self._connection is None or self._ws.state is not State.OPEN:
             return
         if self._message_is_text:
             self._take_text(self._connection, bytes(self._message))
@@ -184,13 +203,17 @@ class SocketProtocol(asyncio.Protocol):
 
     def _take_text(self, connection: Connection, text: bytes) -> None:
         upstream = self._upstream
-        swallow = upstream.faults.swallow_joins > 0
-        verdict, name = connection.session.hear(text, limit=upstream.plan.joins, swallow=swallow)
-        if verdict is Verdict.SWALLOWED:
-            upstream.faults.spend("swallow_joins")
-        elif verdict is Verdict.OVER_LIMIT:
-            upstream.violations[Violation.JOINS] += 1
-            self._later(lambda: self._say(connection, upstream.settings.join_limit_frame.encode()))
+        plan = upstream.plan
+        verdict, name = connection.session.hear(
+            text, limit=plan.joins, swallow=upstream.faults.swallows, leaves=not plan.leave_ignored
+        )
+        if verdict is Verdict.OVER_LIMIT:
+            words = f"{plan.joins} channels joined and {name}, by {connection.peer}"
+            upstream.offences.note(Violation.JOINS, upstream.clock(), words)
+            frame = upstream.settings.join_limit_frame.replace(" 50 ", f" {plan.joins} ")
+            self._later(lambda: self._say(connection, frame.encode()))
+        elif verdict is Verdict.JOINED and upstream.faults.deafens(name):
+            self._later(lambda: self._say(connection, ack_text(name)))
         elif verdict in ANSWERED:
             self._later(lambda: self._acknowledge(connection, verdict, name))
 

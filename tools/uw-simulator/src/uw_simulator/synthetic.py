@@ -99,16 +99,10 @@ class Synthetic:
             for payload in alert.prints:
                 sink.emit("option_trades", alert.ticker, payload)
             sink.emit("flow-alerts", None, alert.payload)
-            self._book.flow_alerts.appendleft(alert.row)
-        for name, rate, table in (
-            ("lit", tempo.lit_trades, self._book.lit_flow),
-            ("off_lit", tempo.off_lit_trades, self._book.dark_pool),
-        ):
+        for name, rate in (("lit", tempo.lit_trades), ("off_lit", tempo.off_lit_trades)):
             for _ in range(self._pacers[name].due(now, rate * tempo.speed)):
                 symbol = "SPY" if self._turn(name) % 3 == 0 else None  # at least every third print is SPY's
-                ticker, payload, row = market.equity_print(now_ms, lit=name == "lit", symbol=symbol)
-                sink.emit(f"{name}_trades", ticker, payload)
-                table.appendleft(row)
+                sink.emit(f"{name}_trades", *market.equity_print(now_ms, lit=name == "lit", symbol=symbol))
 
     def _prices(self, now: float, now_ms: int, sink: Sink) -> None:
         tempo, market = self.tempo, self.market

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,6 +18,7 @@ from uw_simulator.samples import iso, rest_body
 Content = Callable[[Query, Query], Any]
 
 _HISTORY_DAYS = 30  # trading days that the plan may look back
+_NO_BOUND = 2**53
 
 
 class UnknownTicker(Exception):  # noqa: N818 - the condition is the name
@@ -48,18 +50,10 @@ class Tables:
             "/api/congress/recent-trades": self.recent_trades,
             "/api/congress/late-reports": self.late_reports,
             "/api/option-trades/flow-alerts": self.flow_alerts,
-            "/api/darkpool/recent": lambda _path, query: self._prints(
-                self._book.dark_pool, query, None, 100, 200
-            ),
-            "/api/darkpool/{ticker}": lambda path, query: self._prints(
-                self._book.dark_pool, query, path["ticker"], 500, 500
-            ),
-            "/api/lit-flow/recent": lambda _path, query: self._prints(
-                self._book.lit_flow, query, None, 100, 200
-            ),
-            "/api/lit-flow/{ticker}": lambda path, query: self._prints(
-                self._book.lit_flow, query, path["ticker"], 500, 500
-            ),
+            "/api/darkpool/recent": partial(self._newest_prints, "off_lit_trades"),
+            "/api/darkpool/{ticker}": partial(self._prints_of, "off_lit_trades"),
+            "/api/lit-flow/recent": partial(self._newest_prints, "lit_trades"),
+            "/api/lit-flow/{ticker}": partial(self._prints_of, "lit_trades"),
             "/api/news/headlines": self.headlines,
         }
 
@@ -95,13 +89,12 @@ class Tables:
         """Return alerts, newest first. `older_than` is inclusive; an ISO `newer_than` is ignored."""
         ticker, rules = query.get("ticker_symbol"), several(query, "rule_name[]")
         older, newer = moment(query, "older_than"), moment(query, "newer_than", iso_counts=False)
+        found = self._book.rows("flow-alerts", since=_epoch(newer), until=_epoch(older))
         rows = (
             row
-            for row in self._book.flow_alerts
+            for _, row in found
             if (ticker is None or row["ticker"] in ticker.split(","))
             and (not rules or row["alert_rule"] in rules)
-            and (older is None or instant(row["created_at"]) <= older)
-            and (newer is None or instant(row["created_at"]) >= newer)
         )
         return {"data": list(islice(rows, limit(query, 100, 200)))}
 
@@ -116,23 +109,53 @@ class Tables:
         )
         return {"data": list(islice(rows, page * rows_a_page, (page + 1) * rows_a_page))}
 
-    def _prints(self, table: Iterable[Row], query: Query, ticker: str | None, default: int, most: int) -> Any:
-        market = self._market()
-        if ticker is not None and market is not None and ticker.upper() not in market.stocks:
+    def _newest_prints(self, channel: str, _path: Query, query: Query) -> Any:
+        """Return the newest prints of all tickers: there is no cursor here, only a most of 200 rows."""
+        self._within_history(query)
+        return {"data": self._prints((row for _, row in self._book.rows(channel)), query, 100, 200)}
+
+    def _prints_of(self, channel: str, path: Query, query: Query) -> Any:
+        """Return a ticker's prints; both cursors count, as numbers or ISO, and include their own moment."""
+        market, ticker = self._market(), path["ticker"].upper()
+        if market is not None and ticker not in market.stocks:
             raise UnknownTicker
         self._within_history(query)
         older, newer = moment(query, "older_than"), moment(query, "newer_than")
-        wanted = ticker.upper() if ticker else None
-        rows = [
+        rows = (
             row
-            for row in table
-            if (wanted is None or row["ticker"] == wanted)
+            for _, row in self._book.rows(channel)
+            if row["ticker"] == ticker
             and (older is None or instant(row["executed_at"]) <= older)
             and (newer is None or instant(row["executed_at"]) >= newer)
+        )
+        return {"data": self._prints(rows, query, 500, 500)}
+
+    @staticmethod
+    def _prints(rows: Iterable[Row], query: Query, default: int, most: int) -> list[Row]:
+        """Filter by size, premium and volume, order, and cut."""
+        asked = day(query)
+        bounds = [
+            (key, whole(query, f"min_{key}", 0), whole(query, f"max_{key}", _NO_BOUND))
+            for key in ("premium", "size", "volume")
         ]
-        if query.get("order") == "asc":
-            rows.reverse()
-        return {"data": rows[: limit(query, default, most)]}
+        wanted = (
+            row
+            for row in rows
+            if all(least <= float(row[key]) <= greatest for key, least, greatest in bounds)
+            and (asked is None or instant(row["executed_at"]).astimezone(NEW_YORK).date() == asked)
+        )
+        rows_most = limit(query, default, most)
+        order = query.get("order_by", "executed_at")
+        if query.get("order") != "asc" and order == "executed_at":
+            return list(islice(wanted, rows_most))
+        found = list(wanted)
+        if order in ("trf_executed_at", "executed_at"):
+            found.sort(key=lambda row: row.get(order) or "")
+        elif order in ("premium", "size", "volume"):
+            found.sort(key=lambda row: float(row[order]))
+        if query.get("order") != "asc":
+            found.reverse()
+        return found[:rows_most]
 
     @staticmethod
     def _congress(rows: Iterable[Row], order: str, query: Query) -> list[Row]:
@@ -155,3 +178,7 @@ class Tables:
                 f"so {asked} in query param date will not return historical data.\nIf you wish to access "
                 "full historic data please email dev@unusualwhales.com with your use case."
             )
+
+
+def _epoch(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()

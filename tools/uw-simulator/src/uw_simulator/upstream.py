@@ -8,82 +8,56 @@ as upstream's do.
 from __future__ import annotations
 
 import hmac
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
+from typing import Any
 
+from uw_simulator.book import Book
 from uw_simulator.channels import envelope_head, joined_name, text_frame
+from uw_simulator.connections import Account, Connection, Wire
 from uw_simulator.faults import Faults, RestFault
-from uw_simulator.limits import Plan, RequestLedger, SocketLedger, Violation
-from uw_simulator.sessions import Session
+from uw_simulator.journal import Journal
+from uw_simulator.limits import Offences, Plan, RequestLedger, SocketLedger
 from uw_simulator.settings import Settings
 
-
-class Wire(Protocol):
-    """The socket under a connection."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes, soon."""
-        ...
-
-    def backlog(self) -> int:
-        """Return how many bytes wait because the reader does not read."""
-        ...
-
-    def hang_up(self, *, code: int | None) -> None:
-        """Close with *code*, or without a word if None."""
-        ...
-
-    def freeze(self, frozen: bool) -> None:
-        """Neither read nor answer any more, while the connection stays open; or thaw."""
-        ...
-
-
-@dataclass(slots=True, eq=False)
-class Connection:
-    """One open socket."""
-
-    number: int
-    account: Account
-    wire: Wire
-    silenced: bool
-    """By the plan: a socket too many hears no data."""
-    session: Session = field(default_factory=Session)
-    outbox: list[bytes] = field(default_factory=list)
-    muted: bool = False
-    half_open: bool = False
-    sent: int = 0
-    dropped: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Account:
-    """What belongs to one token: its scopes, its ledgers."""
-
-    label: str
-    advanced: bool
-    sockets: SocketLedger
-    requests: RequestLedger
+_PAST_SOCKETS = 1_000
 
 
 class Upstream:
-    """All state of the simulator. Single-threaded; the loop's `call_later` is handed in at the edges."""
+    """All state of the simulator. Single-threaded; the loop's `call_later` is handed in at the edges.
 
-    def __init__(self, settings: Settings, chance: Random) -> None:
+    Args:
+        settings: what to be.
+        chance: decides delays and losses.
+        book: where REST reads what was said.
+        journal: where it is written down, if that is asked for.
+        clock: tells epoch seconds.
+    """
+
+    def __init__(
+        self, settings: Settings, chance: Random, *, book: Book | None = None,
+        journal: Journal | None = None, clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.chance = chance
+        self.book = book or Book()
+        self.journal = journal
+        self.clock = clock
         self.plan = Plan(
-            sockets=settings.max_sockets, mute_second=settings.mute_second, joins=settings.max_joins,
-            in_flight=settings.in_flight, per_minute=settings.per_minute, per_day=settings.per_day,
+            sockets=settings.max_sockets, mute_second=settings.mute_second, over_code=settings.over_code,
+            joins=settings.max_joins, in_flight=settings.in_flight, per_minute=settings.per_minute,
+            per_day=settings.per_day,
         )  # fmt: skip
         self.faults = Faults()
         self.rest_fault = RestFault()
-        self.violations: Counter[Violation] = Counter()
+        self.offences = Offences()
+        self.blocked_agents = settings.blocked_agents
         self.sent: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.connections: dict[int, Connection] = {}
+        self.past: deque[dict[str, Any]] = deque(maxlen=_PAST_SOCKETS)
         self.paused = False
         self._rooms: dict[str, list[Connection]] = {}
         self._heads: dict[str, bytes] = {}
@@ -108,17 +82,20 @@ class Upstream:
 
     # --- connections
 
-    def connect(self, account: Account, wire: Wire, *, silenced: bool) -> Connection:
+    def connect(
+        self, account: Account, wire: Wire, *, silenced: bool, peer: str = "", agent: str = ""
+    ) -> Connection:
         """Register an accepted socket."""
         self._numbers += 1
-        connection = Connection(self._numbers, account, wire, silenced)
+        connection = Connection(self._numbers, account, wire, silenced, peer, agent, self.clock())
         self.connections[connection.number] = connection
         return connection
 
-    def disconnect(self, connection: Connection) -> None:
-        """Forget a socket and everything it joined."""
+    def disconnect(self, connection: Connection, why: str = "") -> None:
+        """Forget everything a socket joined; what it was is remembered for a while."""
         if self.connections.pop(connection.number, None) is None:
             return
+        self.past.append({**connection.told(), "until": self.clock(), "why": why})
         for name in list(self._rooms):
             self.leave(connection, name)
         self._dirty.discard(connection)
@@ -128,12 +105,15 @@ class Upstream:
         room = self._rooms.setdefault(name, [])
         if connection.number in self.connections and connection not in room:
             room.append(connection)
+            connection.joined_at[name] = self.clock()
 
     def leave(self, connection: Connection, name: str) -> None:
         """Let it hear no more of *name*."""
         room = self._rooms.get(name)
         if room and connection in room:
             room.remove(connection)
+            if connection.number in self.connections:
+                connection.joined_at.pop(name, None)
         if not room:
             self._rooms.pop(name, None)
 
@@ -146,12 +126,17 @@ class Upstream:
     def emit(self, channel: str, ticker: str | None, payload: bytes) -> None:
         """Tell everybody who joined *channel*, for all or for *ticker*. Heard twice by who joined both."""
         rooms = self._rooms
+        heard: list[int] = []
         if channel in rooms:
-            self._say(channel, rooms[channel], payload)
+            heard = self._say(channel, rooms[channel], payload)
         if ticker:
             name = f"{channel}:{ticker}"
             if name in rooms and joined_name(channel, ticker):
-                self._say(name, rooms[name], payload)
+                heard += self._say(name, rooms[name], payload)
+        if channel in self.book.twins:
+            self.book.hear(channel, payload, self.clock())
+        if self.journal is not None:
+            self.journal.note(self.clock(), channel, ticker, payload, heard)
 
     def say_raw(self, frame: bytes, *, to: list[Connection]) -> None:
         """Put a finished WebSocket frame into outboxes, whatever is in it."""
@@ -172,19 +157,27 @@ class Upstream:
             if connection.wire.backlog() > self.settings.backlog_bytes:
                 connection.dropped += len(outbox)
                 self.counts["dropped_for_slow_reader"] += len(outbox)
+                if self.journal is not None:
+                    self.journal.lost(self.clock(), connection.number, len(outbox))
                 continue
             connection.sent += len(outbox)
             connection.wire.write(b"".join(outbox))
         self._dirty.clear()
+        if self.journal is not None:
+            self.journal.write()
 
-    def _say(self, name: str, room: list[Connection], payload: bytes) -> None:
+    def _say(self, name: str, room: list[Connection], payload: bytes) -> list[int]:
+        """Put a record into the outboxes of a room; return who gets it, twice if twice."""
+        heard: list[int] = []
+        hushed = self.faults.hushed
+        if hushed and (name in hushed or name.partition(":")[0] in hushed):
+            return heard
         head = self._heads.get(name)
         if head is None:
             head = self._heads[name] = envelope_head(name)
         frame = text_frame(b"".join((head, payload, b"]")))
         times = 2 if self.faults.duplicate and self.faults.spend("duplicate") else 1
         lossy = self.faults.drop_share
-        heard = 0
         for connection in room:
             if connection.silenced or connection.muted or connection.half_open:
                 continue
@@ -194,26 +187,27 @@ class Upstream:
                 continue
             for _ in range(times):
                 connection.outbox.append(frame)
+                heard.append(connection.number)
             self._dirty.add(connection)
-            heard += times
-        self.sent[name] += heard
+        self.sent[name] += len(heard)
+        return heard
 
     # --- for tests
 
     def reset(self) -> None:
-        """Disarm faults, forget violations and counters, put the plan's figures back; connections stay."""
-        settings = self.settings
-        fresh = Upstream(settings, self.chance)
+        """Disarm faults, forget offences and counters, put the plan's figures back; connections stay."""
+        fresh = Upstream(self.settings, self.chance, book=self.book)
         for name in Plan.__slots__:
             setattr(self.plan, name, getattr(fresh.plan, name))
         self.faults, self.rest_fault, self.paused = fresh.faults, fresh.rest_fault, False
-        self.violations.clear()
+        self.blocked_agents = self.settings.blocked_agents
+        self.offences.clear()
+        self.past.clear()
         self.sent.clear()
         self.counts.clear()
         for account in self.accounts():
-            account.sockets.peak = account.sockets.open
-            account.requests.peak_flying = account.requests.flying
-            account.requests.minute_count = account.requests.day_count = 0
+            account.sockets.peak, account.sockets.peak_at = account.sockets.open, self.clock()
+            account.requests.forget()
         for connection in self.connections.values():
             connection.muted = False
             if connection.half_open:
@@ -222,12 +216,5 @@ class Upstream:
 
     def _account(self, label: str, *, advanced: bool) -> Account:
         return Account(
-            label,
-            advanced,
-            SocketLedger(self.plan, self.violations),
-            RequestLedger(self.plan, self.violations),
+            label, advanced, SocketLedger(self.plan, self.offences), RequestLedger(self.plan, self.offences)
         )
-
-
-Later = Callable[[float, Callable[[], None]], object]
-"""`loop.call_later` without arguments."""

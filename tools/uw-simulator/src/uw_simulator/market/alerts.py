@@ -10,7 +10,6 @@ import orjson
 from uw_simulator.market.chance import Chance
 from uw_simulator.market.contracts import Contract, cents
 from uw_simulator.market.tape import Manner, Print, Side, Tape, manner_with
-from uw_simulator.samples import iso
 
 _RULES = {
     "RepeatedHits": "e6b9f0b6-fcd9-44fe-9d1c-f53521c152c3",
@@ -32,8 +31,6 @@ class Alert:
     prints: list[bytes]
     payload: bytes
     """As the socket tells it."""
-    row: dict[str, Any]
-    """As REST tells it."""
 
 
 def raise_alert(tape: Tape, contract: Contract, chance: Chance, *, identity: str, now_ms: int) -> Alert:
@@ -59,7 +56,6 @@ def raise_alert(tape: Tape, contract: Contract, chance: Chance, *, identity: str
         contract.stock.listing.symbol,
         [fill.payload for _, fill in fills],
         orjson.dumps(told),
-        _row(told, contract, now_ms),
     )
 
 
@@ -106,32 +102,3 @@ def _rule(prices: list[int], code: str, chance: Chance) -> tuple[str | None, str
     else:
         name = "RepeatedHits"
     return name, _RULES[name]
-
-
-def _row(told: dict[str, Any], contract: Contract, now_ms: int) -> dict[str, Any]:
-    """Return the REST twin: other names, numbers as strings, terms of the contract spelt out."""
-    listing = contract.stock.listing
-    same = (
-        "id", "rule_id", "ticker", "option_chain", "total_size", "trade_count", "expiry_count", "volume",
-        "open_interest", "start_time", "end_time", "has_sweep", "has_floor", "has_multileg",
-        "has_singleleg", "all_opening_trades", "bid", "ask",
-    )  # fmt: skip
-    stringed = (
-        "price", "underlying_price", "total_premium", "total_ask_side_prem", "total_bid_side_prem",
-        "volume_oi_ratio",
-    )  # fmt: skip
-    return {
-        **{key: told[key] for key in same},
-        **{key: f"{told[key]:.15g}" for key in stringed},
-        "alert_rule": told["rule_name"],
-        "type": "call" if contract.is_call else "put",
-        "strike": f"{contract.strike:g}",
-        "expiry": str(contract.expiry),
-        "created_at": iso(now_ms, 6),
-        "iv_start": f"{contract.volatility:.15g}",
-        "iv_end": f"{contract.volatility:.15g}",
-        "sector": listing.sector,
-        "marketcap": str(listing.marketcap) if listing.marketcap else None,
-        "next_earnings_date": None,
-        "er_time": None,
-    }

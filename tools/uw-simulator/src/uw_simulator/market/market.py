@@ -64,13 +64,10 @@ class Market:
         identity = f"{self._id_prefix}f{self._alerts:011x}"  # prints never count that far
         return raise_alert(self.tape, self.tape.pick(), self._chance, identity=identity, now_ms=now_ms)
 
-    def equity_print(
-        self, now_ms: int, *, lit: bool, symbol: str | None = None
-    ) -> tuple[str, bytes, dict[str, Any]]:
-        """Return a print of the lit or off-lit tape: its ticker, its record and its REST row."""
+    def equity_print(self, now_ms: int, *, lit: bool, symbol: str | None = None) -> tuple[str, bytes]:
+        """Return a print of the lit or off-lit tape: its ticker and its record."""
         stock = self.stocks[symbol] if symbol else self._stock()
-        payload, row = stock.print_payload(lit=lit, now_ms=now_ms, chance=self._chance)
-        return stock.listing.symbol, payload, row
+        return stock.listing.symbol, stock.print_payload(lit=lit, now_ms=now_ms, chance=self._chance)
 
     def price(self, symbol: str, now_ms: int) -> bytes:
         """Return the present price of *symbol*."""

@@ -57,33 +57,21 @@ class Stock:
         ticker = self.listing.symbol
         return f'{{"ticker":"{ticker}","close":"{self.level}","time":{now_ms},"vol":{self.volume}}}'.encode()
 
-    def print_payload(self, *, lit: bool, now_ms: int, chance: Chance) -> tuple[bytes, dict[str, object]]:
-        """Return a print of the lit or the off-lit tape, and the same print as the REST dark-pool row."""
+    def print_payload(self, *, lit: bool, now_ms: int, chance: Chance) -> bytes:
+        """Return a print of the lit or the off-lit tape."""
         bid, ask = round(self.price - 0.01, 2), round(self.price + 0.01, 2)
         price, trade_code, conditions = _printed(lit, bid, ask, chance)
         size = _size(lit, chance)
         self.trade(size)
         executed_at = iso(now_ms)
         executed_for = None if lit else iso(now_ms - chance.randint(1, 900), 3)
-        payload = (
+        return (
             f'{{"symbol":"{self.listing.symbol}","price":"{price}","type":"{"lit" if lit else "off_lit"}",'
             f'"size":{size},"volume":{self.volume},"trade_settlement":"regular","trade_code":{_text(trade_code)},'
             f'"ext_hour_sold_codes":null,"sale_cond_codes":{_text(conditions)},"executed_at":"{executed_at}",'
             f'"trf_executed_at":{_text(executed_for)},"nbbo_bid":"{bid:.2f}","nbbo_ask":"{ask:.2f}",'
             f'"nbbo_bid_quantity":{self.sizes[0]},"nbbo_ask_quantity":{self.sizes[1]},{self.tail}'
         ).encode()
-        row: dict[str, object] = {
-            "ticker": self.listing.symbol, "price": price, "size": size,
-            "premium": f"{float(price) * size:.2f}", "volume": self.volume, "executed_at": executed_at,
-            "nbbo_bid": f"{bid:.2f}", "nbbo_ask": f"{ask:.2f}", "nbbo_bid_quantity": self.sizes[0],
-            "nbbo_ask_quantity": self.sizes[1], "canceled": False,
-            "tracking_id": now_ms * 1000 + self.volume % 1000, "market_center": "Q" if lit else "L",
-            "trade_settlement": "regular", "sale_cond_codes": conditions, "trade_code": trade_code,
-            "ext_hour_sold_codes": None,
-        }  # fmt: skip
-        if not lit:
-            row["trf_executed_at"] = f"{(executed_for or executed_at)[:19]}Z"
-        return payload, row
 
 
 def _printed(lit: bool, bid: float, ask: float, chance: Chance) -> tuple[str, str | None, str | None]:
