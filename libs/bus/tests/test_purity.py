@@ -36,6 +36,10 @@ def test_the_deciding_modules_say_that_they_are_pure():
         "envelope",
         "streams",
         "permissions",
+        "buckets",
+        "lease",
+        "lease_talk",
+        "lease_value",
     }
 
 

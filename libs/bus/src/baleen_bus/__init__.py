@@ -16,7 +16,8 @@ from baleen_bus.errors import (
     Unreachable,
 )
 from baleen_bus.follower import Follower
-from baleen_bus.kv import Bucket, BucketState, Entry, key_token, key_untoken
+from baleen_bus.kv import Bucket, BucketState
+from baleen_bus.kv_entry import Entry, key_token, key_untoken
 from baleen_bus.one_call import close_default, publish, publish_sync
 from baleen_bus.publisher import Publisher
 from baleen_bus.publisher_stats import PublisherStats

@@ -16,8 +16,10 @@ import orjson
 from baleen_bus.buckets import changes_of, stream_of, subject_of
 from baleen_bus.connection import Bus
 from baleen_bus.errors import ApiRefused, Conflict, Unreachable
+from baleen_bus.kv_entry import Entry, key_token, key_untoken
 from baleen_bus.reading import NOT_FOUND, Delivered, delivered, fetch_last
-from baleen_contracts.tokens import token, untoken
+
+__all__ = ["Bucket", "BucketState", "Entry", "key_token", "key_untoken"]
 
 WITHIN: Final = 2.0
 """Seconds one call may take, unless told otherwise."""
@@ -29,37 +31,6 @@ _CREATE_TRIES: Final = 4
 
 # The server's codes for an expected revision that does not stand there (any more).
 _WRONG_LAST: Final = frozenset({10071, 10164})
-
-
-def key_token(text: str) -> str:
-    """Writes a text as one token of a key; as a subject's token, but a key may hold no ``%``.
-
-    Raises:
-        ValueError: the text is empty or no Unicode text.
-    """
-    return token(text).replace("%", "=")
-
-
-def key_untoken(written: str) -> str:
-    """Reads a token of a key back.
-
-    Raises:
-        ValueError: no text is written that way.
-    """
-    text = untoken(written.replace("=", "%")) if "%" not in written else None
-    if text is None:
-        raise ValueError(f"{written!r} is no key token")
-    return text
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What stands under a key. ``deleted``: a delete mark, whose value is what the deleter left."""
-
-    key: str
-    value: bytes
-    revision: int
-    deleted: bool
 
 
 @dataclass(frozen=True, slots=True)
