@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from uw_simulator.book import Book
 from uw_simulator.rest import CAPTURED_ROUTES
 from uw_simulator.samples import rest_body
 from uw_simulator.testing import AGENT, BASIC_TOKEN, TOKEN, Simulator
@@ -209,6 +210,74 @@ async def test_what_the_socket_says_rest_says_too(connect: Any):
     assert key in {
         (row["ticker"], row["executed_at"], row["price"], row["size"], row["volume"]) for row in prints
     }
+
+
+@pytest.mark.parametrize(
+    ("channel", "path", "key", "clock"),
+    [
+        ("flow-alerts", "/api/option-trades/flow-alerts", "id", "created_at"),
+        ("off_lit_trades", "/api/darkpool/SPY", "tracking_id", "executed_at"),
+        ("lit_trades", "/api/lit-flow/SPY", "tracking_id", "executed_at"),
+    ],
+)
+async def test_whatever_is_said_can_be_asked_for_page_by_page(
+    simulator: Simulator, rest: httpx.AsyncClient, channel: str, path: str, key: str, clock: str
+):
+    """Bursts as well, heard or not: going back by `older_than` finds every record, with some overlap."""
+    await simulator.control.burst(channel, count=450, rate=2_000)
+    found: dict[Any, str] = {}
+    cursor: dict[str, Any] = {"limit": 500}
+    while True:
+        page = (await rest.get(path, params=cursor)).json()["data"]
+        if {row[key] for row in page} <= found.keys():
+            break
+        found.update({row[key]: row[clock] for row in page})
+        cursor["older_than"] = datetime.fromisoformat(page[-1][clock]).timestamp()
+
+    assert len(found) == 450
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+async def test_the_newest_prints_have_no_cursor(simulator: Simulator, rest: httpx.AsyncClient):
+    """`recent` over all tickers ends after 200 rows, whatever else is asked; a ticker's prints go further."""
+    await simulator.control.burst("off_lit_trades", count=300, rate=1e9)
+    path, ancient = "/api/darkpool/recent", {"older_than": "1000000000", "limit": 500}
+
+    assert len((await rest.get(path)).json()["data"]) == 100
+    assert len((await rest.get(path, params=ancient)).json()["data"]) == 200
+    assert (await rest.get("/api/darkpool/SPY", params=ancient)).json()["data"] == []
+    assert len((await rest.get("/api/darkpool/SPY")).json()["data"]) == 300
+
+
+async def test_prints_are_filtered_and_ordered(simulator: Simulator, rest: httpx.AsyncClient):
+    """By size and premium; by any of the columns, either way."""
+    await simulator.control.burst("off_lit_trades", count=200, rate=1e9)
+    everything = (await rest.get("/api/darkpool/SPY")).json()["data"]
+    middle = sorted(row["size"] for row in everything)[100]
+    large = (await rest.get("/api/darkpool/SPY", params={"min_size": middle})).json()["data"]
+    by_size = (await rest.get("/api/darkpool/SPY", params={"order_by": "size"})).json()["data"]
+
+    assert large == [row for row in everything if row["size"] >= middle]
+    assert [row["size"] for row in by_size] == sorted((row["size"] for row in everything), reverse=True)
+
+
+async def test_a_bad_record_has_no_twin(simulator: Simulator, rest: httpx.AsyncClient):
+    """What somebody lets be said may be anything; REST tells only of what it can read."""
+    await simulator.control.say("flow-alerts", {"id": "x"})
+    answer = await rest.get("/api/option-trades/flow-alerts")
+
+    assert (answer.status_code, answer.json()) == (200, {"data": []})
+
+
+def test_the_book_forgets_after_an_hour():
+    """And never holds more than it may."""
+    book = Book()
+    for minute in range(90):
+        book.hear("off_lit_trades", b'{"symbol":"SPY","price":"1","size":%d}' % minute, 60.0 * minute)
+
+    rows = list(book.rows("off_lit_trades", since=60.0 * 80, until=60.0 * 85))
+    assert len(book.twins["off_lit_trades"]) == 61
+    assert [row["size"] for _, row in rows] == [85, 84, 83, 82, 81, 80]
 
 
 async def test_new_disclosures_appear_among_the_captured_ones(busy: httpx.AsyncClient):
