@@ -114,10 +114,10 @@ def test_a_recording_is_played_at_its_speed_and_again():
         for n in range(11)
     ]
     ear = Ear()
-    source = Recorded(frames, 10, NOW, fresh)
+    source = Recorded(lambda: iter(frames), 10, fresh)
     heard = []
     for n in range(15):
-        source.step(NOW + n / 10 + 0.001, ear)
+        source.step(NOW + n * 0.1001, ear)
         heard.append(len(ear.heard["news"]))
 
     assert heard[:11] == list(range(1, 12))
@@ -128,11 +128,45 @@ def test_a_recording_is_read_line_by_line_and_a_bad_line_is_named():
     """Times are ISO or epoch seconds; acks and noise in it are not played."""
     lines = [b'{"at":"2026-01-01T00:00:00Z","frame":"[\\"price\\",{}]"}\n', b"\n", b'{"at":5,"frame":"x"}']
 
-    assert read_recording(lines) == [(1_767_225_600.0, '["price",{}]'), (5.0, "x")]
+    assert list(read_recording(lines)) == [(1_767_225_600.0, '["price",{}]'), (5.0, "x")]
     with pytest.raises(ValueError, match="line 1 of the recording"):
-        read_recording([b'{"frame":"x"}'])
+        list(read_recording([b'{"frame":"x"}\n']))
     assert read_frame('["price",{"response":{},"status":"ok"}]') is None
     assert read_frame("x") is read_frame("[1,2]") is None
+
+
+def test_marks_of_what_is_missing_are_no_frames_and_a_torn_end_is_the_end():
+    """A recorder that was killed leaves half a line; what it lost before, it said."""
+    lines = [
+        b'{"at":1,"frame":"x"}\n', b'{"at":2,"dropped":7}\n', b'{"at":3,"hole":1.5}\n',
+        b'{"at":4,"frame":"y"}\n', b'{"at":5,"fra',
+    ]  # fmt: skip
+
+    assert list(read_recording(lines)) == [(1.0, "x"), (4.0, "y")]
+
+
+def test_a_recording_begins_when_it_may_and_ends_when_it_is_to():
+    """Its clock starts then, so that nothing is skipped; played once, it is done and silent."""
+    frames = [(100.0 + n, f'["news",{{"id":"{n}"}}]') for n in range(3)]
+    ear = Ear()
+    source = Recorded(lambda: iter(frames), 1, fresh, once=True, ready=lambda now: now >= NOW + 5)
+    for n in range(12):
+        assert source.waiting == (n <= 5)
+        source.step(NOW + n, ear)
+
+    assert [row["id"] for row in ear.heard["news"]] == ["0/0", "0/1", "0/2"]
+    assert (source.done, source.played) == (True, 3)
+
+
+def test_verbatim_is_byte_by_byte():
+    """Spellings of numbers and spaces stay as they were recorded."""
+    said: list[tuple[str, str | None, bytes]] = []
+    ear = Ear()
+    ear.emit = lambda *record: said.append(record)  # type: ignore[method-assign]
+    text = '["price:SPY", {"close": "1.50", "vol": 1e3, "ticker":"SPY"} ]'
+    Recorded(lambda: iter([(1.0, text)]), 1, fresh, verbatim=True).step(NOW, ear)
+
+    assert said == [("price", "SPY", b' {"close": "1.50", "vol": 1e3, "ticker":"SPY"} ')]
 
 
 def test_the_default_mix_keeps_every_widget_busy():

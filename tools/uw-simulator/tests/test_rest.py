@@ -221,7 +221,7 @@ async def test_what_the_socket_says_rest_says_too(connect: Any):
     ],
 )
 async def test_whatever_is_said_can_be_asked_for_page_by_page(
-    simulator: Simulator, rest: httpx.AsyncClient, channel: str, path: str, key: str, clock: str
+    simulator: Simulator, rest: httpx.AsyncClient, *, channel: str, path: str, key: str, clock: str
 ):
     """Bursts as well, heard or not: going back by `older_than` finds every record, with some overlap."""
     await simulator.control.burst(channel, count=450, rate=2_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -153,6 +154,21 @@ class SimulatorControl:
         per_day, others_in_flight and others_per_minute.
         """
         await self._ask("POST", "limits", **figures)
+
+    async def replay(
+        self, *files: Path, speed: float = 1.0, once: bool = True, verbatim: bool = False, wait: bool = True
+    ) -> None:
+        """Play a recording instead of the sources; *wait*: begin when somebody has joined a channel."""
+        paths = [str(file) for file in files]
+        await self._ask("POST", "replay", files=paths, speed=speed, once=once, verbatim=verbatim, wait=wait)
+
+    async def replaying(self) -> dict[str, Any]:
+        """Return the `state` of the replay (none, waiting, playing, done) and how many frames it `played`."""
+        return await self._ask("GET", "replay")
+
+    async def stop_replay(self) -> None:
+        """Play the recording no more; the sources go on."""
+        await self._ask("POST", "replay/stop")
 
     async def pause(self, on: bool = True) -> None:
         """Silence the sources; bursts, acks and `say` go on."""

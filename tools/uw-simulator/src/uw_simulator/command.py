@@ -34,7 +34,7 @@ Same socket, same REST, same limits, faults on request.
   curl --json '{"code":1000}' 127.0.0.1:8010/_sim/drop
   drop, mute, hush, half-open, refuse, close-after-accept, block-agents,
   swallow-joins, lag, duplicate, garbage, rest, exhaust, spend, limits,
-  say, burst, pause, reset
+  say, burst, replay, pause, reset
 
 [bold]See[/bold]
   curl 127.0.0.1:8010/_sim/state

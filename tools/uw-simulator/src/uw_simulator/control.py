@@ -43,7 +43,8 @@ from uw_simulator.upstream import Upstream
 _LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
 
-async def _only_loopback(request: Request) -> None:
+async def only_loopback(request: Request) -> None:
+    """Refuse anybody who is not on this machine."""
     if request.client is None or request.client.host not in _LOOPBACK:
         raise HTTPException(403, "control is for loopback only")
 
@@ -56,7 +57,7 @@ def control_routes(upstream: Upstream, market: Callable[[], Market], tasks: asyn
         market: who makes the frames of bursts.
         tasks: the group that bursts run in when nobody waits for them.
     """
-    router = APIRouter(prefix="/_sim", dependencies=[Depends(_only_loopback)])
+    router = APIRouter(prefix="/_sim", dependencies=[Depends(only_loopback)])
     _add_socket_faults(router, upstream)
     _add_armed_faults(router, upstream)
     _add_rest_faults(router, upstream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -133,6 +134,17 @@ class AskedBurst(Order):
     wait: bool = True
     lossless: bool = True
     prepared: bool = False
+
+
+class Play(Order):
+    """Play a recording, files in their order."""
+
+    files: tuple[Path, ...] = Field(min_length=1)
+    speed: float = Field(1.0, gt=0, le=1_000)
+    once: bool = True
+    verbatim: bool = False
+    wait: bool = True
+    """Begin when somebody has joined a channel."""
 
 
 class Limits(Order):

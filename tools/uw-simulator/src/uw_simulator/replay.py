@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,6 +14,8 @@ from uw_simulator.samples import restamp
 from uw_simulator.sources import Sink
 
 Captured = dict[str, list[tuple[str, dict[str, Any]]]]
+Arrival = tuple[float, str]
+"""When a frame arrived, in epoch seconds, and its text."""
 
 
 class Samples:
@@ -48,72 +50,100 @@ class Samples:
 
 
 class Recorded:
-    """A recording of frames with their arrival times, played at a speed, again and again.
+    """A recording of frames with their arrival times, played at a speed, again and again or once.
 
     Args:
-        frames: (arrival in epoch seconds, frame text), in order of arrival.
+        open_frames: begins the recording: (arrival in epoch seconds, frame text), in order of arrival.
         speed: 1 is as it was, 100 a hundred times as fast.
-        started: epoch seconds of the first step.
         fresh: makes a new identity for (loop, old identity).
         verbatim: leave the frames as they were recorded.
+        once: end after the last frame instead of beginning anew.
+        ready: tells at a moment whether to begin; until then nothing is played.
     """
 
     def __init__(
-        self, frames: list[tuple[float, str]], speed: float, started: float,
-        fresh: Callable[[int, str], str], *, verbatim: bool = False,
+        self, open_frames: Callable[[], Iterator[Arrival]], speed: float, fresh: Callable[[int, str], str], *,
+        verbatim: bool = False, once: bool = False, ready: Callable[[float], bool] = lambda _now: True,
     ) -> None:  # fmt: skip
-        self._frames, self._speed, self._fresh, self._verbatim = frames, speed, fresh, verbatim
-        self._started, self._place, self._loop = started, 0, 0
+        self._open, self.speed, self._fresh = open_frames, speed, fresh
+        self._verbatim, self._once, self._ready = verbatim, once, ready
+        self._frames: Iterator[Arrival] = iter(())
+        self._next: Arrival | None = None
+        self._first = self._started = 0.0
+        self._loop = -1  # none has begun
+        self.played = 0
+        self.done = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has not begun yet."""
+        return self._loop < 0 and not self.done
 
     def step(self, now: float, sink: Sink) -> None:
         """Emit every frame whose time has come at *now*."""
-        if not self._frames:
+        if self.done or (self._loop < 0 and not self._ready(now)):
             return
-        first = self._frames[0][0]
-        while True:
-            if self._place == len(self._frames):
-                self._place, self._started = 0, now
-                self._loop += 1
+        if self._next is None:
+            self._begin(now)
+        while self._next is not None:
+            at, text = self._next
+            if (at - self._first) / self.speed > now - self._started:
                 return
-            at, text = self._frames[self._place]
-            if (at - first) / self._speed > now - self._started:
-                return
-            self._place += 1
             self._say(at, text, now, sink)
+            self._next = next(self._frames, None)
+
+    def stop(self) -> None:
+        """Play no more."""
+        self.done, self._next = True, None
+
+    def _begin(self, now: float) -> None:
+        self._frames = self._open()
+        self._next = next(self._frames, None)
+        self._loop += 1
+        if self._next is None or (self._once and self._loop):
+            self.stop()
+        else:
+            self._first, self._started = self._next[0], now
 
     def _say(self, at: float, text: str, now: float, sink: Sink) -> None:
         parsed = read_frame(text)
         if parsed is None:
             return
         joined, payload = parsed
-        if not self._verbatim:
-            payload = restamp(
-                payload,
-                now_ms=int(now * 1000),
-                base_ms=int(at * 1000),
-                fresh=partial(self._fresh, self._loop),
-            )
-        sink.emit(joined.partition(":")[0], ticker_of(joined, payload), orjson.dumps(payload))
+        self.played += 1
+        ticker = ticker_of(joined, payload)
+        if self._verbatim:
+            body = text.partition(",")[2].rstrip()[:-1].encode()
+        else:
+            fresh = partial(self._fresh, self._loop)
+            body = orjson.dumps(restamp(payload, now_ms=int(now * 1000), base_ms=int(at * 1000), fresh=fresh))
+        sink.emit(joined.partition(":")[0], ticker, body)
 
 
-def read_recording(lines: Iterable[bytes]) -> list[tuple[float, str]]:
-    """Return arrival in epoch seconds and text of frames, from JSON lines of ``{"at": …, "frame": text}``.
+def read_recording(lines: Iterable[bytes]) -> Iterator[Arrival]:
+    """Yield arrival and text of frames, from JSON lines of ``{"at": …, "frame": text}``.
+
+    Lines that mark what is missing (``dropped``, ``hole``) are passed over. A last line without an end is how
+    a recording looks whose writer was killed: what came before it is all there is.
 
     Raises:
         ValueError: a line is not of that form; the message says which.
     """
-    frames = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             entry = orjson.loads(line)
+            if "dropped" in entry or "hole" in entry:
+                continue
             at, text = entry["at"], entry["frame"]
             seconds = float(at) if isinstance(at, int | float) else datetime.fromisoformat(at).timestamp()
-            frames.append((seconds, text if isinstance(text, str) else orjson.dumps(text).decode()))
+            frame = text if isinstance(text, str) else orjson.dumps(text).decode()
         except (ValueError, KeyError, TypeError) as error:
+            if not line.endswith(b"\n"):
+                return
             raise ValueError(f"line {number} of the recording is not {{at, frame}}: {error}") from None
-    return frames
+        yield seconds, frame
 
 
 def read_frame(text: str) -> tuple[str, dict[str, Any]] | None:

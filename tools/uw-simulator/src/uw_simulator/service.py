@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cache, partial
 from hashlib import blake2b
-from pathlib import Path
 from random import Random
 from uuid import UUID, uuid4
 
@@ -27,12 +25,15 @@ from uw_simulator.control import control_routes
 from uw_simulator.demo import publish_demo
 from uw_simulator.journal import Journal
 from uw_simulator.market.market import Market
-from uw_simulator.replay import Recorded, Samples, read_recording
+from uw_simulator.recordings import recording
+from uw_simulator.replay import Recorded, Samples
+from uw_simulator.replay_control import replay_routes
 from uw_simulator.rest import add_rest_routes
 from uw_simulator.samples import socket_frames
 from uw_simulator.settings import Settings
 from uw_simulator.socket import protocol_factory
 from uw_simulator.sources import Source
+from uw_simulator.stage import Stage
 from uw_simulator.synthetic import Synthetic, Tempo
 from uw_simulator.tables import Tables
 from uw_simulator.upstream import Upstream
@@ -72,14 +73,15 @@ async def run(
     )
     plays_market = settings.source in ("mix", "synthetic")
     tables = Tables(book, lambda: synthetic().market if plays_market else None, lambda: datetime.now(UTC))
-    sources = [*([synthetic()] if plays_market else []), *_replays(settings)]
+    stage = Stage([*([synthetic()] if plays_market else []), *_replays(settings, upstream)])
     try:
         async with asyncio.TaskGroup() as tasks:
             app = FastAPI(title="uw-simulator", openapi_url=None)
             app.include_router(control_routes(upstream, lambda: synthetic().market, tasks))
+            app.include_router(replay_routes(upstream, stage, fresh_identities))
             app.include_router(operator_routes(health, CollectorRegistry()))
             add_rest_routes(app, upstream, tables)
-            tasks.create_task(pump(upstream, sources), name="pump")
+            tasks.create_task(pump(upstream, stage), name="pump")
             if settings.demo_publishers:
                 tasks.create_task(publish_demo(settings, lambda: synthetic().market), name="demo-publishers")
             serving = serve(
@@ -100,13 +102,11 @@ async def run(
             journal.close()
 
 
-async def pump(upstream: Upstream, sources: list[Source]) -> None:
-    """Step the sources and flush what they said, for ever."""
+async def pump(upstream: Upstream, stage: Stage) -> None:
+    """Step who speaks and flush what was said, for ever."""
     while True:
         if not upstream.paused:
-            now = time.time()
-            for source in sources:
-                source.step(now, upstream)
+            stage.step(time.time(), upstream)
         upstream.flush()
         await asyncio.sleep(_TICK)
 
@@ -154,16 +154,31 @@ def _exchange(settings: Settings) -> Callable[[float], bool]:
     return is_open
 
 
-def _replays(settings: Settings) -> list[Source]:
+def fresh_identities() -> Callable[[int, str], str]:
+    """Return what makes new identities from (loop, old one), the same for the same within this run only."""
     run_id = os.urandom(8)
 
     def fresh(loop: int, old: str) -> str:
         digest = blake2b(f"{loop}:{old}".encode(), key=run_id, digest_size=16).digest()
         return str(UUID(bytes=digest, version=4))
 
+    return fresh
+
+
+def _replays(settings: Settings, upstream: Upstream) -> list[Source]:
+    fresh = fresh_identities()
     if settings.source == "recorded":
-        frames = _load_recording(settings.recording)
-        return [Recorded(frames, settings.speed, time.time(), fresh, verbatim=settings.verbatim)]
+        if settings.recording is None:
+            raise ValueError(
+                "source recorded needs UW_SIMULATOR_RECORDING, JSON lines {at, frame} or a folder"
+            )
+        frames = recording([settings.recording])
+        ready = upstream.listened_to
+        return [
+            Recorded(
+                frames, settings.speed, fresh, verbatim=settings.verbatim, once=settings.once, ready=ready
+            )
+        ]
     if settings.source in ("mix", "samples"):
         captured = socket_frames()
         if settings.source == "mix":
@@ -171,10 +186,3 @@ def _replays(settings: Settings) -> list[Source]:
         period = settings.sample_every * (_MIXED_SLOWER if settings.source == "mix" else 1)
         return [Samples(captured, period, fresh, verbatim=settings.verbatim)]
     return []
-
-
-def _load_recording(path: Path | None) -> list[tuple[float, str]]:
-    if path is None:
-        raise ValueError("source recorded needs UW_SIMULATOR_RECORDING, a file of JSON lines {at, frame}")
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-        return read_recording(lines)

@@ -44,8 +44,9 @@ class Settings(ServiceSettings):
         1.0, gt=0, description="Seconds between two frames of one captured file; twice that in the mix."
     )
     recording: Path | None = Field(
-        None, description="JSON lines of {at, frame}, perhaps .gz, for source recorded."
+        None, description="JSON lines of {at, frame}, perhaps .gz, or a folder of them, for source recorded."
     )
+    once: bool = Field(False, description="Play the recording once instead of again and again.")
     verbatim: bool = Field(
         False, description="Send captured and recorded frames as they were: old times, old ids."
     )

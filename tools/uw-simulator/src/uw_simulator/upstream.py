@@ -23,6 +23,7 @@ from uw_simulator.limits import Offences, Plan, RequestLedger, SocketLedger
 from uw_simulator.settings import Settings
 
 _PAST_SOCKETS = 1_000
+_JOINS_TAKE = 1.0  # seconds, for a client that joins many channels one after the other
 
 
 class Upstream:
@@ -137,6 +138,11 @@ class Upstream:
             self.book.hear(channel, payload, self.clock())
         if self.journal is not None:
             self.journal.note(self.clock(), channel, ticker, payload, heard)
+
+    def listened_to(self, now: float) -> bool:
+        """Tell whether somebody joined a while ago, so that the rest of its joins have probably come."""
+        since = [at for connection in self.connections.values() for at in connection.joined_at.values()]
+        return bool(since) and now - min(since) >= _JOINS_TAKE
 
     def say_raw(self, frame: bytes, *, to: list[Connection]) -> None:
         """Put a finished WebSocket frame into outboxes, whatever is in it."""
