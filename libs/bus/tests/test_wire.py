@@ -1,8 +1,13 @@
 """The seam over the client's private parts holds: what we bypass does the same as what we leave alone."""
 
 import asyncio
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from baleen_bus.testing import eventually
+from baleen_bus.wire import WireClient
 
 
 async def test_a_raw_command_arrives_as_the_clients_own_publish_does(bus):
@@ -75,3 +80,65 @@ async def test_after_a_cut_nothing_of_the_old_connection_is_left(bus):
 
     assert (bytes(bus.nc._ps.buf), bus.nc._pending, bus.nc.pending_data_size) == (b"", [], 0)
     assert (await bus.request_json("$JS.API.INFO"))["api"]["level"] >= 1
+
+
+HEAD = b"NATS/1.0\r\nName: value\r\n\r\n"
+SAID = {
+    b"MSG a 1 4\r\nbody\r\n": (b"a", b"body", None),
+    b"MSG a 1 reply 4\r\nwith\r\n": (b"a", b"with", None),
+    b"MSG a 1 77 4\r\ntrap\r\n": (b"a", b"trap", None),
+    b"MSG b.c 1 0\r\n\r\n": (b"b.c", b"", None),
+    b"MSG d 1 17\r\nMSG a 1 4\r\nbody\r\n\r\n": (b"d", b"MSG a 1 4\r\nbody\r\n", None),
+    b"HMSG e 1 %d %d\r\n%bbody\r\n" % (len(HEAD), len(HEAD) + 4, HEAD): (b"e", b"body", HEAD),
+    b"HMSG e 1 %d %d\r\n%b\r\n" % (len(HEAD), len(HEAD), HEAD): (b"e", b"", HEAD),
+    b"MSG f 2 4\r\nnone\r\n": None,
+    b"+OK\r\n": None,
+}
+"""What a server may say, and what the listener of subscription 1 hears of it."""
+
+
+@given(st.lists(st.sampled_from(sorted(SAID)), max_size=12), st.lists(st.integers(0, 400), max_size=8))
+def test_however_the_bytes_are_cut_every_message_is_heard_once_and_in_order(
+    said: list[bytes], cuts: list[int]
+):
+    """The client's parser finishes what it began; between its messages ours reads whole chunks."""
+    stream, heard, failures = b"".join(said), [], []
+
+    async def read() -> None:
+        client = WireClient(failures.append)
+        client._straight[1] = lambda *message: heard.append(message)
+        edges = [0, *sorted(cuts), len(stream)]
+        for begin, end in pairwise(edges):
+            await client._ps.parse(stream[begin:end])
+
+    asyncio.run(read())
+
+    assert heard == [SAID[words] for words in said if SAID[words] is not None]
+    assert failures == []
+
+
+async def test_a_listener_that_fails_costs_only_its_own_message():
+    """It is told of, and the rest of the chunk is read."""
+    heard, failures = [], []
+    client = WireClient(failures.append)
+    client._straight[1] = lambda _subject, body, _headers: heard.append(1 // int(body))
+
+    await client._ps.parse(b"MSG a 1 1\r\n1\r\nMSG a 1 1\r\n0\r\nMSG a 1 1\r\n1\r\n")
+
+    assert heard == [1, 1]
+    assert [type(failure) for failure in failures] == [ZeroDivisionError]
+
+
+async def test_a_listener_that_ends_its_own_subscription_hears_no_more_of_the_chunk():
+    """The rest is for nobody."""
+    heard = []
+    client = WireClient(lambda _failure: None)
+
+    def once(_subject: bytes, body: bytes, _headers: bytes | None) -> None:
+        heard.append(body)
+        client._straight.clear()
+
+    client._straight[1] = once
+    await client._ps.parse(b"MSG a 1 1\r\n1\r\nMSG a 1 1\r\n2\r\n")
+
+    assert heard == [b"1"]

@@ -100,7 +100,7 @@ class WireClient(Client):
         return chunk[at:]
 
 
-class _ChunkParser(Parser):  # type: ignore[misc]  # the client has no types
+class _ChunkParser(Parser):
     """Reads messages of straight subscriptions where they lie; everything else goes the client's way.
 
     The client's way costs a coroutine, two cuts of its buffer and up to seven expressions a message.
