@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uw_simulator.limits import Admission, Offences, Plan, RequestLedger, SocketLedger, Violation, quota_day
+from uw_simulator.limits import Admission, Plan, RequestLedger, SocketLedger, quota_day
+from uw_simulator.offences import Offences, Violation
 
 NOON = datetime(2026, 6, 1, 16, tzinfo=UTC)
 

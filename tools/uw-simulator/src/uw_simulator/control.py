@@ -17,7 +17,8 @@ from uw_simulator.bursts import MAKERS, Burst, run_burst
 from uw_simulator.channels import text_frame
 from uw_simulator.connections import Connection
 from uw_simulator.faults import Faults, RestFault, garbage_frame
-from uw_simulator.limits import Plan, Violation
+from uw_simulator.limits import Plan
+from uw_simulator.offences import Violation
 from uw_simulator.market.market import Market
 from uw_simulator.orders import (
     AskedBurst,

@@ -1,32 +1,19 @@
-"""What the plan allows, and a memory of every time it was exceeded. Pure: the time is an argument.
-
-Tests read the violations to assert that a client never opened a socket too many, never joined too much and
-never asked too often.
-"""
+"""What the plan allows, and what is refused because of it. Pure: the time is an argument."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from uw_simulator.offences import Offences, Violation
+
 NEW_YORK = ZoneInfo("America/New_York")
 _RESET_HOUR = 20  # the day's quota starts anew at 20:00 in New York, summer and winter
 _MINUTE_MS = 60_000
 _HEARD_MS = 250  # a request made within this time after a refusal may have been on its way already
-_REMEMBERED = 1_000
-
-
-class Violation(StrEnum):
-    """What a client must never do."""
-
-    SOCKETS = "sockets_over_limit"
-    JOINS = "joins_over_limit"
-    IN_FLIGHT = "requests_in_flight"
-    MINUTE = "requests_per_minute"
-    DAY = "requests_over_day"
 
 
 class Admission(StrEnum):
@@ -35,34 +22,6 @@ class Admission(StrEnum):
     WELCOME = "welcome"
     MUTE = "mute"
     TOO_MANY = "too_many"
-
-
-@dataclass(frozen=True, slots=True)
-class Offence:
-    """One time a limit was exceeded."""
-
-    at: float
-    """Epoch seconds."""
-    what: Violation
-    text: str
-
-
-class Offences:
-    """Every time a limit was exceeded: all of them counted, the latest remembered with time and words."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[Violation] = Counter()
-        self.log: deque[Offence] = deque(maxlen=_REMEMBERED)
-
-    def note(self, what: Violation, at: float, text: str) -> None:
-        """Remember one."""
-        self.counts[what] += 1
-        self.log.append(Offence(at, what, text))
-
-    def clear(self) -> None:
-        """Forget all."""
-        self.counts.clear()
-        self.log.clear()
 
 
 @dataclass(slots=True)

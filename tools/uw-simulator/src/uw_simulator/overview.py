@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from uw_simulator.connections import Connection
-from uw_simulator.limits import Plan, Violation
+from uw_simulator.limits import Plan
+from uw_simulator.offences import Violation
 from uw_simulator.upstream import Upstream
 
 

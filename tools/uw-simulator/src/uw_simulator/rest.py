@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 
 from uw_simulator.connections import Account
 from uw_simulator.faults import RestFault
-from uw_simulator.limits import Violation
+from uw_simulator.offences import Violation
 from uw_simulator.queries import BadQuery, Query
 from uw_simulator.samples import rest_body
 from uw_simulator.tables import Content, NoHistory, Tables, UnknownTicker

@@ -20,7 +20,8 @@ from websockets.server import ServerProtocol
 
 from uw_simulator.channels import ack_text, text_frame
 from uw_simulator.connections import Account, Connection
-from uw_simulator.limits import Admission, Violation
+from uw_simulator.limits import Admission
+from uw_simulator.offences import Violation
 from uw_simulator.samples import rest_body
 from uw_simulator.sessions import ANSWERED, Verdict
 from uw_simulator.upstream import Upstream

@@ -19,7 +19,8 @@ from uw_simulator.channels import envelope_head, joined_name, text_frame
 from uw_simulator.connections import Account, Connection, Wire
 from uw_simulator.faults import Faults, RestFault
 from uw_simulator.journal import Journal
-from uw_simulator.limits import Offences, Plan, RequestLedger, SocketLedger
+from uw_simulator.limits import Plan, RequestLedger, SocketLedger
+from uw_simulator.offences import Offences
 from uw_simulator.settings import Settings
 
 _PAST_SOCKETS = 1_000
