@@ -18,6 +18,10 @@ from baleen_bus.errors import (
 from baleen_bus.follower import Follower
 from baleen_bus.kv import Bucket, BucketState
 from baleen_bus.kv_entry import Entry, key_token, key_untoken
+from baleen_bus.lease import Grant, LeaseTimes, times_for
+from baleen_bus.lease_value import Before
+from baleen_bus.lease_view import LeaseView, Seen
+from baleen_bus.leases import LeaseKeeper, LeaseStats
 from baleen_bus.one_call import close_default, publish, publish_sync
 from baleen_bus.publisher import Publisher
 from baleen_bus.publisher_stats import PublisherStats
@@ -28,6 +32,7 @@ from baleen_bus.starts import FollowerStats, FromSequence, Gap, LastPerSubject, 
 __all__ = [
     "AccessRefused",
     "ApiRefused",
+    "Before",
     "Bucket",
     "BucketState",
     "Bus",
@@ -43,12 +48,18 @@ __all__ = [
     "FromSequence",
     "Gap",
     "GapReason",
+    "Grant",
     "LastPerSubject",
+    "LeaseKeeper",
+    "LeaseStats",
+    "LeaseTimes",
+    "LeaseView",
     "Live",
     "OutboxFull",
     "PublishRefused",
     "Publisher",
     "PublisherStats",
+    "Seen",
     "ServerTooOld",
     "Start",
     "Stored",
@@ -62,4 +73,5 @@ __all__ = [
     "publish",
     "publish_sync",
     "stream_epoch",
+    "times_for",
 ]

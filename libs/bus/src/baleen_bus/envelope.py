@@ -10,7 +10,7 @@ import orjson
 from baleen_bus.errors import DropReason, PublishRefused
 from baleen_bus.streams import INGRESS, keeping_headers, replaces_older
 from baleen_contracts.catalogue import by_name
-from baleen_contracts.message import Message
+from baleen_contracts.message import Publishable
 
 _SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _ORIGIN = re.compile(
@@ -31,9 +31,9 @@ class Envelopes:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._kinds: dict[type[Message], tuple[str, Route]] = {}
+        self._kinds: dict[type[Publishable], tuple[str, Route]] = {}
 
-    def frame(self, message: Message, reply: str) -> tuple[str, bytes, Route]:
+    def frame(self, message: Publishable, reply: str) -> tuple[str, bytes, Route]:
         """The subject, the whole command that publishes ``message`` there, and the way it goes.
 
         The ack goes to ``reply``.
@@ -49,7 +49,7 @@ class Envelopes:
         except Exception as error:  # a message may hold what no check foresaw, and must not stop the rest
             raise PublishRefused(DropReason.MALFORMED, f"{type(error).__name__}: {error}"[:200]) from error
 
-    def _frame(self, message: Message, reply: str) -> tuple[str, bytes, Route]:
+    def _frame(self, message: Publishable, reply: str) -> tuple[str, bytes, Route]:
         kind = self._kinds.get(type(message))
         if kind is None:
             kind = self._kinds[type(message)] = self._kind(type(message))
@@ -65,7 +65,7 @@ class Envelopes:
         command = f"HPUB {subject} {reply} {size} {size + len(body)}\r\n{head}"
         return subject, b"%b%b\r\n" % (command.encode("ascii"), body), route
 
-    def _kind(self, kind: type[Message]) -> tuple[str, Route]:
+    def _kind(self, kind: type[Publishable]) -> tuple[str, Route]:
         entity = by_name(kind.entity)
         if entity.stream is None:
             raise PublishRefused(DropReason.MALFORMED, f"no stream keeps {entity.name}")

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import nats.errors
 import orjson
 
 from baleen_bus.buckets import changes_of, stream_of, subject_of
 from baleen_bus.connection import Bus
-from baleen_bus.errors import ApiRefused, Conflict, Unreachable
+from baleen_bus.errors import ApiRefused, BusClosed, Conflict, Unreachable
 from baleen_bus.kv_entry import Entry, key_token, key_untoken
 from baleen_bus.reading import NOT_FOUND, Delivered, delivered, fetch_last
 
@@ -111,8 +112,8 @@ class Bucket:
         """Writes over whatever stands there; returns the revision."""
         return await self._write(key, value, {})
 
-    async def delete(self, key: str, *, last: int | None = None, value: bytes = b"") -> None:
-        """Puts a delete mark over whatever stands there, or over exactly this revision.
+    async def delete(self, key: str, *, last: int | None = None, value: bytes = b"") -> int:
+        """Puts a delete mark over whatever stands there, or over exactly this revision; returns its own.
 
         ``value`` stays with the mark, for whoever wants to know why.
 
@@ -122,7 +123,7 @@ class Bucket:
         headers = {_OPERATION: "DEL"}
         if last is not None:
             headers[_EXPECTED_LAST] = str(last)
-        await self._write(key, value, headers)
+        return await self._write(key, value, headers)
 
     async def on_change(self, callback: Callable[[Entry], None], *, key: str = ">") -> Callable[[], None]:
         """Calls back with what is stored under the key (default: any) from now on; returns what ends it.
@@ -136,7 +137,10 @@ class Bucket:
             if item is not None and item.stream == self._stream:
                 callback(self._entry(item))
 
-        subscription = await self.bus.nc.listen(changes_of(self.name, key), on_message)
+        try:
+            subscription = await self.bus.nc.listen(changes_of(self.name, key), on_message)
+        except nats.errors.Error as error:
+            raise BusClosed(f"bucket {self.name}: {type(error).__name__}") from error
         ending: list[asyncio.Task[None]] = []
 
         def cancel() -> None:

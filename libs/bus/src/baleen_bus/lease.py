@@ -29,6 +29,7 @@ from baleen_bus.lease_talk import (
     Refused,
     ReleaseAsked,
     Saw,
+    Stopped,
     Stored,
     Touched,
     Write,
@@ -119,6 +120,8 @@ class Lease:
                 self._read_due = self._at
             case ReleaseAsked():
                 self._start_leaving()
+            case Stopped():
+                return self._lose(event.reason)
             case _:  # time passed
                 pass
         return []

@@ -32,6 +32,11 @@ class LeaseTimes:
         return self.renew / 20
 
     @property
+    def patience(self) -> float:
+        """For one answer: short enough for a few tries before the deadline."""
+        return min(2.0, max(0.25, self.usable / 3))
+
+    @property
     def usable(self) -> float:
         """How long after it was sent a write is good for."""
         return self.length - self.margin
@@ -171,5 +176,13 @@ class ReleaseAsked:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The contender cannot go on: whatever it holds ends now."""
+
+    reason: str
+    at: float
+
+
 Answer = Saw | Stored | Refused | Failed
-Event = TimePassed | Quiet | Answer | Touched | Hinted | ReleaseAsked
+Event = TimePassed | Quiet | Answer | Touched | Hinted | ReleaseAsked | Stopped

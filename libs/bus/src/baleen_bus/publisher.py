@@ -15,7 +15,7 @@ from baleen_bus.outbox import Outbox
 from baleen_bus.publisher_stats import PublisherStats
 from baleen_bus.recall import Recall
 from baleen_bus.streams import remembered
-from baleen_contracts.message import Message
+from baleen_contracts.message import Publishable
 
 log = logging.getLogger("baleen_bus")
 
@@ -110,7 +110,7 @@ class Publisher:
         await self._leave.aclose()
 
     def offer(
-        self, message: Message, on_stored: OnStored | None = None, on_dropped: OnDropped | None = None
+        self, message: Publishable, on_stored: OnStored | None = None, on_dropped: OnDropped | None = None
     ) -> None:
         """Takes a message and returns at once; the callbacks say later what became of it.
 
@@ -133,7 +133,7 @@ class Publisher:
         self.stats.offered += 1
         self._wake.set()
 
-    async def publish(self, message: Message) -> Stored:
+    async def publish(self, message: Publishable) -> Stored:
         """Offers and waits until the message is stored; without a deadline, so give one.
 
         Raises:
