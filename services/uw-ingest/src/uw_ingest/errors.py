@@ -6,7 +6,8 @@
     │   └── NotEntitled    retry rarely: the token has no right to the socket; REST goes on
     └── RestFailed         retry: one REST call failed; the next poll asks again
         ├── RestRefused    the token may not ask this; a substitute may be asked instead
-        └── RestLimited    retry after the given seconds: the budget is used up
+        ├── RestLimited    retry after the given seconds: the budget is used up
+        └── QuotaTaken     stop asking: another replica spends the budget now
 
 None of them carries a URL, a header or a body that could hold the token.
 """
@@ -51,3 +52,7 @@ class RestLimited(RestFailed):
         super().__init__(f"REST limit reached: {kind}")
         self.kind = kind
         self.seconds = seconds
+
+
+class QuotaTaken(RestFailed):
+    """Another replica spends the budget now. Fate: all asking stops until the lease is ours again."""
