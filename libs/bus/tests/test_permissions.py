@@ -7,12 +7,15 @@ import pytest
 
 from baleen_bus import (
     AccessRefused,
+    Bucket,
     Follower,
     LastPerSubject,
     Live,
+    Wishing,
     fetch_last,
     fetch_newest,
     open_bus,
+    read_wishes,
     stream_epoch,
 )
 from baleen_bus.permissions import PASSWORD_VARIABLES, nats_config, rights_of
@@ -155,6 +158,64 @@ async def test_a_command_is_asked_by_the_gateway_and_answered_by_its_owner(nats_
             "ok": True
         }
         assert await denied(team, "command.v1.ingest.reconnect")
+
+
+@pytest.mark.parametrize("user", PASSWORD_VARIABLES)
+async def test_only_the_ingest_keeps_leases_and_reads_them(nats_server_with_users, user):
+    """And the budget; a wish is written by its kind's user, and read by the ingest."""
+    ingest = user == "uw-ingest"
+    writes = {
+        "$KV.leases.socket.1": ingest,
+        "$KV.budget.plan": ingest,
+        "$KV.demand.team.x.y": user == "team",
+        "$KV.demand.gateway.x.y": user == "ws-gateway",
+        "$KV.demand.other.x.y": False,
+        "kv.leases.socket.1": False,
+    }
+    async with as_user(nats_server_with_users, user) as bus:
+        for subject, allowed in writes.items():
+            assert await denied(bus, subject) is not allowed, subject
+        for bucket in ("leases", "budget", "demand"):
+            assert await may_hear(bus, f"kv.{bucket}.>") is ingest
+            assert not await may_hear(bus, f"$KV.{bucket}.>")
+            for request in (f"STREAM.INFO.KV_{bucket}", f"DIRECT.GET.KV_{bucket}"):
+                # Who manages streams may ask anything of them.
+                assert await denied(bus, f"$JS.API.{request}") is not (ingest or user == "bootstrap"), request
+
+
+async def test_the_ingest_does_all_that_leases_and_budget_need(nats_server_with_users):
+    """Without a single denial."""
+    async with as_user(nats_server_with_users, "uw-ingest") as bus:
+        for name in ("leases", "budget"):
+            bucket = Bucket(bus, name)
+            await bucket.on_change(lambda _entry: None)
+            revision = await bucket.create("a", b"1")
+            await bucket.update("a", b"2", last=revision)
+            assert len(await bucket.read_all()) == 1
+            assert await bucket.read("a") is not None
+            await bucket.delete("a")
+            await bucket.state()
+        assert await read_wishes(bus) == ([], [])
+        assert bus.stats.denials == 0
+
+
+async def test_more_wishes_than_one_request_answers_are_read(nats_server_with_users):
+    """Gateways have many clients."""
+    server = nats_server_with_users
+    async with as_user(server, "ws-gateway") as gateway, as_user(server, "uw-ingest") as ingest:
+        wishing = Wishing(gateway, kind="gateway", wisher="g")
+        wishing.want(*(f"uw.v1.gex.T{n}" for n in range(1_100)))
+        await wishing.tell()
+        wishes, refused = await read_wishes(ingest)
+        assert (len(wishes), refused) == (1_100, [])
+        assert ingest.stats.denials == 0
+
+
+async def test_the_ingest_may_ask_what_it_answers(nats_server_with_users):
+    """A reconnect asked over HTTP goes over the bus too, so that every replica hears of it."""
+    async with as_user(nats_server_with_users, "uw-ingest") as bus:
+        assert not await denied(bus, "command.v1.ingest.reconnect")
+        assert await denied(bus, "command.v1.session.s1")
 
 
 async def test_a_wrong_password_does_not_get_in(nats_server_with_users):

@@ -14,6 +14,8 @@ from baleen_bus.errors import (
     PublishRefused,
     ServerTooOld,
     Unreachable,
+    WishReason,
+    WishRefused,
 )
 from baleen_bus.follower import Follower
 from baleen_bus.kv import Bucket, BucketState
@@ -28,6 +30,8 @@ from baleen_bus.publisher_stats import PublisherStats
 from baleen_bus.reading import Delivered, fetch_last, fetch_newest, stream_epoch
 from baleen_bus.sequence import GapReason
 from baleen_bus.starts import FollowerStats, FromSequence, Gap, LastPerSubject, Live, Start
+from baleen_bus.wish import Wish
+from baleen_bus.wishing import Wishing, demand, read_wish, read_wishes
 
 __all__ = [
     "AccessRefused",
@@ -64,7 +68,12 @@ __all__ = [
     "Start",
     "Stored",
     "Unreachable",
+    "Wish",
+    "WishReason",
+    "WishRefused",
+    "Wishing",
     "close_default",
+    "demand",
     "fetch_last",
     "fetch_newest",
     "key_token",
@@ -72,6 +81,8 @@ __all__ = [
     "open_bus",
     "publish",
     "publish_sync",
+    "read_wish",
+    "read_wishes",
     "stream_epoch",
     "times_for",
 ]

@@ -4,6 +4,7 @@ BusError
 ├── Unreachable        retry   no server, no JetStream or no answer within the deadline
 ├── OutboxFull         drop    the bounded outbox is full: count it, announce a gap
 ├── PublishRefused     drop    this one message can never be stored; ``reason`` says why
+├── WishRefused        drop    a wish that nobody can serve; ``reason`` says why
 ├── Conflict           judge   somebody else wrote this key first, or nothing stands there any more
 ├── ApiRefused         judge   the server answered a JetStream request with an error; has its code
 └── BusStopped         stop    nothing can go on without somebody's help
@@ -41,6 +42,25 @@ class PublishRefused(BusError):  # noqa: N818
     """This message can never be stored, however often it is sent."""
 
     def __init__(self, reason: DropReason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+
+
+class WishReason(StrEnum):
+    """Why a wish is not taken."""
+
+    TOO_BIG = "too_big"
+    MALFORMED_KEY = "malformed_key"
+    MALFORMED_BODY = "malformed_body"
+    MALFORMED_TOPIC = "malformed_topic"
+    CONTRADICTORY = "contradictory"
+    TOO_LONG = "too_long"
+
+
+class WishRefused(BusError):  # noqa: N818
+    """What stands under a key of the demand is no wish that can be served."""
+
+    def __init__(self, reason: WishReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
 
