@@ -4,7 +4,7 @@ import json
 from abc import abstractmethod
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,6 +54,32 @@ class Message(Contract):
 def _when_it_occurred(told: dict[str, Any]) -> datetime:
     occurred_at: datetime = told["occurred_at"]
     return occurred_at
+
+
+class Publishable(Protocol):
+    """What a publisher asks of a message, whichever way its body was validated."""
+
+    entity: ClassVar[str]
+    type: ClassVar[str]
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def received_at(self) -> datetime:
+        """When Baleen heard of it."""
+
+    @property
+    def subject(self) -> str:
+        """The public subject."""
+
+    @property
+    def message_id(self) -> str:
+        """Unique in the stream."""
+
+    def to_json(self) -> bytes:
+        """The body as it travels."""
 
 
 class PublishedMessage(Message):

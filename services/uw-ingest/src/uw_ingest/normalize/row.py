@@ -25,7 +25,7 @@ _RANGE_ERRORS = frozenset(
         "string_too_long",
     }
 )
-_FIRST_MOMENT, _LAST_MOMENT = 946_684_800_000, 4_102_444_800_000  # the years 2000 and 2100, milliseconds
+FIRST_MOMENT, LAST_MOMENT = 946_684_800_000, 4_102_444_800_000  # the years 2000 and 2100, milliseconds
 
 
 DEEPEST = 64  # levels of free JSON; every writer and reader of JSON manages so many, not all manage 300
@@ -87,7 +87,7 @@ def product(price: Any, size: Any) -> float | None:
 def moment(*candidates: Any) -> datetime | None:
     """Return the first candidate that is a time, as upstream writes times: epoch milliseconds or ISO-8601."""
     for candidate in candidates:
-        if type(candidate) is int and _FIRST_MOMENT <= candidate < _LAST_MOMENT:
+        if type(candidate) is int and FIRST_MOMENT <= candidate < LAST_MOMENT:
             return datetime.fromtimestamp(candidate / 1000, UTC)
         if type(candidate) is str and "T" in candidate:
             try:
