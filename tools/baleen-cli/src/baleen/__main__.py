@@ -6,14 +6,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from baleen.doctor import doctor as diagnose
+from baleen.explain import Subject
+from baleen.explain import explain as say_why
+from baleen.record import RecordOptions
+from baleen.record import record as keep_recording
+from baleen.replay import ReplayOptions
+from baleen.replay import replay as play_again
 from baleen.smoke import smoke as walk_the_road
 from baleen.terminal import Terminal
 from baleen.up import UpOptions
 from baleen.up import up as stay_up
 from baleen.watch import WatchOptions
 from baleen.watch import watch as keep_watching
+
+_INGEST = "http://127.0.0.1:8001"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,12 +89,89 @@ def watch(
 
 
 @app.command()
+def record(
+    *,
+    to: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("recordings"),
+    ingest: Annotated[
+        list[str] | None,
+        typer.Option(help="Operator port of an uw-ingest; several replicas by several options. [8001]"),
+    ] = None,
+    rotate_mib: Annotated[float, typer.Option(min=0.001, help="Compressed MiB of a file.")] = 256.0,
+    rotate_minutes: Annotated[float, typer.Option(min=0.001, help="Longest a file is written to.")] = 60.0,
+    keep: Annotated[int, typer.Option(min=0, help="Closed files that stay; 0 keeps all.")] = 0,
+    seconds: Annotated[
+        float, typer.Option("--for", min=0, help="End after so many seconds; 0 is never.")
+    ] = 0.0,
+) -> None:
+    """Record the raw upstream frames that uw-ingest hears, with the times at which they came.
+
+    Files are gzipped JSON lines `{"at": epoch seconds, "frame": text}`, called `….part` until they are
+    closed. What is missing is marked: `{"at", "dropped": n}` where this recorder was too slow, and
+    `{"at", "hole": seconds}` where the ingest was away. `baleen replay` plays them.
+    """
+    options = RecordOptions(
+        ingest or [_INGEST],
+        to,
+        rotate_mib=rotate_mib,
+        rotate_minutes=rotate_minutes,
+        keep=keep,
+        seconds=seconds,
+    )
+    raise typer.Exit(keep_recording(options, _on_stderr()))
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them, in their order.")],
+    *,
+    speed: Annotated[
+        float, typer.Option(min=0.01, max=1000, help="Seconds of the recording that pass in one.")
+    ] = 1.0,
+    simulator: Annotated[
+        str, typer.Option(help="The simulator; if none listens there, one is run meanwhile.")
+    ] = "http://127.0.0.1:8010",
+    loop: Annotated[bool, typer.Option("--loop", help="Begin anew after the end.")] = False,
+    verbatim: Annotated[
+        bool, typer.Option("--verbatim", help="Leave times and ids as they were recorded.")
+    ] = False,
+) -> None:
+    """Play recorded frames through the simulator, as if they happened now, until their end or Ctrl-C.
+
+    Whoever listens to the simulator hears them instead of its market. Example:
+    `baleen record --to tape --for 600`, then `baleen replay tape --speed 10`.
+    """
+    options = ReplayOptions(files, speed=speed, simulator=simulator, loop=loop, verbatim=verbatim)
+    raise typer.Exit(play_again(options, _on_stderr()))
+
+
+@app.command()
+def explain(
+    subject: Annotated[Subject, typer.Argument(help="What to explain.")],
+    name: Annotated[str | None, typer.Argument(help="Which feed or channel; all if not given.")] = None,
+    *,
+    ingest: Annotated[str, typer.Option(help="Operator port of any uw-ingest; each knows of all.")] = _INGEST,
+    raw: Annotated[bool, typer.Option("--json", help="Print the answer as it is.")] = False,
+) -> None:
+    """Say who holds what of the upstream's budget and why, what is wrong, and what to do.
+
+    Ends with 1 if something is wrong. Examples: `baleen explain budget`, `baleen explain feed flow_alert`,
+    `baleen explain channel gex:SPY`.
+    """
+    raise typer.Exit(say_why(subject, name, ingest, Terminal(), raw=raw))
+
+
+@app.command()
 def doctor() -> None:
     """Check this machine and what runs on it; each line is ok, warn or fail, with the cure.
 
     Ends with 1 if anything failed. Asks only 127.0.0.1 and changes nothing.
     """
     raise typer.Exit(diagnose(Terminal()))
+
+
+def _on_stderr() -> Terminal:
+    """Return a terminal for progress that is no result."""
+    return Terminal(Console(stderr=True, highlight=False, soft_wrap=True))
 
 
 if __name__ == "__main__":

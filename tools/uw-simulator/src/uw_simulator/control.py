@@ -18,8 +18,8 @@ from uw_simulator.channels import text_frame
 from uw_simulator.connections import Connection
 from uw_simulator.faults import Faults, RestFault, garbage_frame
 from uw_simulator.limits import Plan
-from uw_simulator.offences import Violation
 from uw_simulator.market.market import Market
+from uw_simulator.offences import Violation
 from uw_simulator.orders import (
     AskedBurst,
     Bad,

@@ -1,7 +1,7 @@
 """A memory of every time a limit was exceeded, with the moment and in words. Pure: the time is an argument.
 
-Tests read it to assert that a client never opened a socket too many, never joined too much and never asked too
-often; drills, to say when it did.
+Tests read it to assert that a client never opened a socket too many, never joined too much and never asked
+too often; drills, to say when it did.
 """
 
 from __future__ import annotations
