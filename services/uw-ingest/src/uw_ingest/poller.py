@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -28,7 +27,7 @@ from uw_ingest.polls import Congress, Movers, Poll
 from uw_ingest.predecessor import known_disclosures
 from uw_ingest.quota import Quota
 from uw_ingest.rest import Rest
-from uw_ingest.rest_plan import RestPlan, plan, questions_of, spans
+from uw_ingest.rest_plan import RestPlan, Spending, plan, questions_of, spans
 from uw_ingest.settings import Settings
 from uw_ingest.tally import Tally
 
@@ -36,7 +35,6 @@ log: Any = structlog.get_logger("uw_ingest.poller")
 
 AGAIN_AFTER = 1.0  # seconds, when the budget cannot be taken over
 PLAN_EVERY = 5.0
-WATCHED = 900.0  # seconds over which others' spending is measured
 NOT_OURS = "another replica asks, or none does yet"
 
 
@@ -79,7 +77,7 @@ class Poller:
         )
         self._quota = Quota(budget, owner=settings.replica, clock=clock, per_minute=settings.rest_per_minute)
         self._rest = Rest(settings.upstream, token, quota=self._quota, tally=tally, allowed=allowed)
-        self._spending: deque[tuple[float, int, int]] = deque()  # when, the day's count, our own calls
+        self._spending = Spending()
         self._plan = RestPlan({}, plan(self._questions, [], now=clock.now(), left=0).forecast)
         self._polls: tuple[Poll, ...] = ()
         self._backfiller: Backfiller | None = None
@@ -196,7 +194,7 @@ class Poller:
         self._failing = why
 
     async def _ask(self) -> None:
-        self._spending.clear()
+        self._spending = Spending()
         self._replan()
         shared: dict[str, Any] = {
             "every": self._every,
@@ -225,23 +223,14 @@ class Poller:
 
     def _replan(self) -> None:
         budget, now, at = self._quota.budget, self._clock.now(), self._clock.monotonic()
-        self._spending.append((at, budget.day_used, budget.granted))
-        while at - self._spending[0][0] > WATCHED:
-            self._spending.popleft()
         self._plan = plan(
             self._questions,
             spans(self._hours(), now, budget.day_ends or day_reset(now)),
             now=now,
             left=budget.day_left(),
             wished=self._wished(),
-            others=self._others(),
+            others=self._spending.others(at, budget.day_used, budget.granted),
         )
-
-    def _others(self) -> float:
-        """Return how many calls a second other programs spend, as far as upstream's headers tell."""
-        (began, used_before, ours_before), (at, used, ours) = self._spending[0], self._spending[-1]
-        spent = (used - used_before) - (ours - ours_before)
-        return max(spent, 0) / (at - began) if at - began > WATCHED / 3 else 0.0
 
     def _every(self, question: str) -> float:
         with contextlib.suppress(KeyError):

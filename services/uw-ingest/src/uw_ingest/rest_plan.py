@@ -6,6 +6,7 @@ often each is asked, according to its priority, to whether somebody wishes for i
 is doing. The level is set so that the rest of the day, phase by phase, costs what is left.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from uw_ingest.market_hours import MarketHours, Phase
 
 SLICE = timedelta(minutes=5)
+WATCHED = 900.0  # seconds over which others' spending is measured
 _LIVELY: Mapping[Phase, float] = {
     Phase.REGULAR: 1.0,
     Phase.UNKNOWN: 1.0,  # rather a call too many than a session missed
@@ -65,6 +67,31 @@ class RestPlan:
 
     intervals: Mapping[str, float]
     forecast: Forecast
+
+
+class Spending:
+    """Measures what other programs spend: upstream's count less our own calls."""
+
+    def __init__(self) -> None:
+        """Begin to measure."""
+        self._seen: deque[tuple[float, int, int]] = deque()
+
+    def others(self, at: float, used: int, ours: int) -> float:
+        """Return the calls a second of others over the last quarter of an hour.
+
+        Args:
+            at: monotonic seconds.
+            used: the day's count, as upstream's headers correct it.
+            ours: calls that we made since any moment.
+        """
+        self._seen.append((at, used, ours))
+        while at - self._seen[0][0] > WATCHED:
+            self._seen.popleft()
+        began, used_before, ours_before = self._seen[0]
+        if used < used_before:  # a new day
+            self._seen.clear()
+        spent = (used - used_before) - (ours - ours_before)
+        return max(spent, 0) / (at - began) if at - began > WATCHED / 3 else 0.0
 
 
 def questions_of(*, movers_every: float, congress_every: float) -> tuple[Question, ...]:
