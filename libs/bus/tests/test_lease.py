@@ -344,7 +344,6 @@ class Replicas(RuleBasedStateMachine):
             self.now += 0.25
             self.poke()
             self.settle()
-            self.one_holder_at_most()
 
     @rule(which=st.integers(0, 2), seconds=st.sampled_from([-1000.0, -0.5, 0.5, 2.0, 1000.0]))
     def a_clock_leaps(self, which: int, seconds: float) -> None:
@@ -479,6 +478,7 @@ class Replicas(RuleBasedStateMachine):
             replica.question = None
         for command in replica.lease.handle(event):
             self.obey(replica, command)
+        self.one_holder_at_most()  # at once: the next answer may end what this one began
 
     def obey(self, replica: Replica, command: Command) -> None:
         """Sends a question; notes a grant."""
