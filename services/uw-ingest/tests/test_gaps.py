@@ -121,3 +121,16 @@ def test_a_hole_never_ends_before_it_starts():
     (gap,) = holes.flows("news", at(5))
 
     assert gap.started_at <= gap.ended_at
+
+
+def test_an_outage_is_forgotten_when_another_replica_tells_of_it_and_an_overflow_is_not():
+    """What was received and dropped here only this process knows."""
+    holes = Holes()
+    holes.open("news", START, GapReason.RECONNECTED, now=START)
+    holes.open("news", START, GapReason.OVERFLOW, now=START, lost=3)
+    holes.forget("news")
+    holes.forget("price")
+
+    (gap,) = holes.drained(START)
+    assert (gap.reason, gap.lost) == ("overflow", 3)
+    assert not holes.by_channel

@@ -415,7 +415,7 @@ CHANNELS = [
     "gex", "option_trades", "news", "market_tide",
 ]  # fmt: skip
 WISHERS = ("team/a", "team/b", "team/c")
-MOST, CAPACITY = 5, 2_500.0
+MOST, CAPACITY = 5, 1_200.0
 
 Planner = Callable[..., Plan]
 
@@ -434,6 +434,8 @@ class Fleet(RuleBasedStateMachine):
         super().__init__()
         self.wishes: dict[str, set[str]] = {}
         self.configured: set[str] = set()
+        self.weights: dict[str, float] = {}
+        self.full_at: dict[int, int] = {}
         self.ceiling = 3
         self.held: set[int] = set()
         self.leaving: set[int] = set()
@@ -444,9 +446,16 @@ class Fleet(RuleBasedStateMachine):
 
     def wants(self) -> list[Want]:
         """Configured ones first."""
-        found = [want(c, *sorted(self.wishes.get(c, ())), configured=True) for c in sorted(self.configured)]
         rest = sorted(self.wishes.keys() - self.configured, key=lambda c: (-len(self.wishes[c]), c))
-        return found + [want(c, *sorted(self.wishes[c])) for c in rest]
+        return [
+            want(
+                c,
+                *sorted(self.wishes.get(c, ())),
+                configured=c in self.configured,
+                weight=self.weights.get(c),
+            )
+            for c in (*sorted(self.configured), *rest)
+        ]
 
     def views(self) -> dict[int, SlotView]:
         """Only what somebody holds."""
@@ -527,6 +536,7 @@ class Fleet(RuleBasedStateMachine):
         """A holder dies, or its socket does."""
         number = data.draw(st.sampled_from(sorted(self.held)))
         self.accepted[number].clear()
+        self.full_at.pop(number, None)
         if not reconnects:
             self.held.discard(number)
             self.leaving.discard(number)
@@ -538,9 +548,33 @@ class Fleet(RuleBasedStateMachine):
         for number in [n for n in self.held if not self.current.joins.get(n)]:
             self.held.discard(number)
             self.leaving.discard(number)
+            self.full_at.pop(number, None)
         self.replan()
 
-    @rule(ceiling=st.integers(0, 3))
+    @rule()
+    def go_on(self) -> None:
+        """All goes well for a while: slots are taken, joins accepted."""
+        self.held |= set(self.current.joins)
+        for number in self.held - set(self.full_at):
+            self.accepted[number] |= set(self.current.joins.get(number, ()))
+        self.replan()
+
+    @rule(channel=st.sampled_from(CHANNELS), weight=st.sampled_from([1.0, 300.0, 700.0, 2_000.0]))
+    def weigh(self, channel: str, weight: float) -> None:
+        """A channel is measured."""
+        self.weights[channel] = weight
+        self.replan()
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def fill_up(self, data: st.DataObject) -> None:
+        """Upstream complains about one join too many."""
+        number = data.draw(st.sampled_from(sorted(self.held)))
+        if self.accepted[number]:
+            self.full_at[number] = len(self.accepted[number])
+            self.replan()
+
+    @rule(ceiling=st.sampled_from([3, 3, 2, 2, 1, 0]))
     def limit(self, ceiling: int) -> None:
         """Upstream allows more or fewer sockets."""
         self.ceiling = ceiling
@@ -554,15 +588,19 @@ class Fleet(RuleBasedStateMachine):
         trial.wishes, trial.configured, trial.ceiling = self.wishes, self.configured, self.ceiling
         trial.held, trial.leaving = set(self.held), set(self.leaving)
         trial.accepted = {n: set(channels) for n, channels in self.accepted.items()}
+        trial.weights, trial.full_at = self.weights, dict(self.full_at)
         trial.current = self.current
         for _ in range(12):
             before = trial.current
             trial.held -= {n for n in trial.held if n in trial.leaving and not before.joins.get(n)}
             trial.held -= {n for n in trial.held if not before.joins.get(n)}
             trial.leaving &= trial.held
+            trial.full_at = {n: limit for n, limit in trial.full_at.items() if n in trial.held}
             trial.held |= set(before.joins)
             for number in trial.held:
-                trial.accepted[number] |= set(before.joins.get(number, ()))
+                asked = [c for c in before.joins.get(number, ()) if c not in trial.accepted[number]]
+                room = trial.full_at.get(number, MOST) - len(trial.accepted[number])
+                trial.accepted[number] |= set(asked[: max(room, 0)])
             for number in {1, 2, 3} - trial.held:
                 trial.accepted[number].clear()
             trial.replan()
@@ -580,7 +618,8 @@ def judge(before: Plan, after: Plan, wants: list[Want], slots: Mapping[int, Slot
     opened = set(after.joins) - set(before.joins) - set(slots)
     assert not opened or len(set(slots) | set(after.joins)) <= ceiling, "a socket opened beyond the ceiling"
     placed = {one.channel: one for one in after.placements}
-    room = ceiling * MOST
+    caps = sorted((slots[n].full_at or MOST) if n in slots else MOST for n in (1, 2, 3))
+    room = sum(caps[:ceiling])
     wanted = {one.channel for one in wants}
     refused = {one.topic for one in after.unserved}
     assert {c for c in wanted if topic_of(c) not in refused} == placed.keys() & wanted, "a want has no place"

@@ -1,11 +1,12 @@
 """Keeps one upstream socket open for ever and lets :mod:`uw_ingest.protocol` do the talking.
 
-The loop has four stations: connect, talk until the socket is gone, wait, again. It ends only by cancellation.
+The loop has four stations: connect, talk until the socket is gone, wait, again. It ends only by cancellation,
+and opens nothing unless it is allowed to at that very moment.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,7 @@ from uw_ingest.connect import Ears, Line, open_line
 from uw_ingest.decode import Answer, Complaint
 from uw_ingest.errors import ConnectFailed, NotEntitled
 from uw_ingest.protocol import (
+    REFUSED_IN_SILENCE,
     Closed,
     Complained,
     Event,
@@ -26,17 +28,23 @@ from uw_ingest.protocol import (
     FramesReceived,
     Hangup,
     JoinAnswered,
+    Joined,
     Opened,
     SendText,
     TimePassed,
+    Wanted,
 )
 from uw_ingest.reconnect import Backoff
 from uw_ingest.refusals import Refusal
+from uw_ingest.tally import Tally
 
 log: Any = structlog.get_logger("uw_ingest.feed")
 
 MAX_WORDS = 200  # characters of upstream's that are quoted
 _TICK = 1.0  # seconds; the longest the protocol goes without hearing that time passed
+ONE_TOO_MANY = "closed at once, as one socket too many"
+_AT_ONCE = 5.0  # seconds; a clean close so early, before anything was said, refuses the socket
+_COOL_FIRST, _COOL_MOST = 60.0, 900.0  # seconds a refused socket rests; doubles
 
 
 class Connection(StrEnum):
@@ -46,6 +54,7 @@ class Connection(StrEnum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     WAITING = "waiting"  # between two attempts
+    COOLING = "cooling"  # upstream said that it is one socket too many
     NOT_ENTITLED = "not_entitled"
 
 
@@ -78,11 +87,17 @@ class Feed:
         on_joined: Callable[[str], None] = lambda _channel: None,
         unheard: Callable[[], bool] = bool,
         redact: Callable[[str], str] = str,
+        tally: Tally | None = None,
+        allowed: Callable[[], bool] = lambda: True,
+        siblings_flow: Callable[[], bool] = bool,
+        on_change: Callable[[], None] = lambda: None,
         random: Random | None = None,
     ) -> None:
         """Take ears for frames and for what becomes of the socket; nothing is opened before :meth:`run`.
 
         ``unheard`` tells whether frames came that still wait to be read: then the socket is not mute.
+        ``allowed`` is asked right before a socket is opened; ``siblings_flow`` tells whether data comes on
+        other sockets of the same token; ``on_change`` hears that others should learn of this socket anew.
         """
         self._settings = settings
         self.protocol = protocol
@@ -91,6 +106,9 @@ class Feed:
         self._ears = Ears(on_text, on_refused, self._on_closed)
         self._on_down, self._on_joined, self._redact = on_down, on_joined, redact
         self._unheard = unheard
+        self._allowed, self._siblings_flow, self._on_change = allowed, siblings_flow, on_change
+        self._coolings = 0
+        self._tally = tally or Tally()
         self._random = random or Random()  # noqa: S311 - jitter, not secrecy
         self._line: Line | None = None
         self._gone = asyncio.Event()
@@ -100,7 +118,6 @@ class Feed:
         self.connection = Connection.CONNECTING
         self.reason = "not tried yet"
         self.opened_times = 0
-        self.failures: dict[str, int] = {}
 
     async def run(self) -> None:
         """Connect, talk, wait, for ever; however it ends, the socket is closed."""
@@ -118,6 +135,15 @@ class Feed:
             if self._line is not None:
                 self._line.hang_up("leaving")
 
+    def want(self, channels: Sequence[str]) -> None:
+        """Join these channels from now on, and leave the others."""
+        self._tell(Wanted(tuple(channels), self._clock.monotonic()))
+
+    def stop(self, reason: str) -> None:
+        """Close the socket now; :meth:`run` is to be cancelled with it."""
+        if self._line is not None:
+            self._line.hang_up(reason)
+
     def renew(self) -> None:
         """Close the socket, if there is one, and open the next without waiting."""
         self._hurry.set()
@@ -132,6 +158,7 @@ class Feed:
         """Pass on upstream's answer to a join; its words are quoted to people, hence without the token."""
         why = self._quote(answer.why)
         self._tell(JoinAnswered(answer.channel, answer.accepted, self._clock.monotonic(), why))
+        self._on_change()
         if answer.accepted:
             self._on_joined(answer.channel)
         else:
@@ -142,6 +169,7 @@ class Feed:
         words = self._quote(complaint.text)
         log.warning("upstream complained", words=words)
         self._tell(Complained(words, self._clock.monotonic()))
+        self._on_change()
 
     def heard(self, counts: Mapping[str, int]) -> None:
         """Pass on that data came, a slice at a time."""
@@ -154,6 +182,9 @@ class Feed:
 
     async def _once(self) -> tuple[float, float]:
         """Live through one socket; return how long it was healthy and the least time to rest after it."""
+        if not self._allowed():
+            self.connection, self.reason = Connection.WAITING, "the slot is not ours"
+            return self._settings.backoff.healthy_after, 0.0
         self.connection = Connection.CONNECTING
         self._gone.clear()
         try:
@@ -168,8 +199,10 @@ class Feed:
         self._heard_at = self._clock.now()
         self.connection, self.reason = Connection.CONNECTED, ""
         self.opened_times += 1
+        self._tally.opened += 1
         log.info("upstream connected", channels=len(self.protocol.channels))
         self._tell(Opened(opened))
+        self._on_change()
         await self._talk()
         killer = await self._line.autopsy()
         if killer is not None:
@@ -177,10 +210,18 @@ class Feed:
             self._ears.on_refused(killer)
         self._tell(Closed(self._clock.monotonic()))
         self._line = None
-        self._failed(Connection.WAITING, self.reason or "lost")
-        self._on_down(self._heard_at)
         lasted = self._clock.monotonic() - opened
-        return (0.0 if self.reason in ("mute", "unanswered") else lasted), 0.0
+        if self.reason.startswith("closed by upstream (1000") and lasted < _AT_ONCE and not self._joined():
+            self.reason = ONE_TOO_MANY
+        refused = self.reason in (ONE_TOO_MANY, REFUSED_IN_SILENCE)
+        self._coolings = self._coolings + 1 if refused else 0 if lasted > _COOL_FIRST else self._coolings
+        self._failed(Connection.COOLING if refused else Connection.WAITING, self.reason or "lost")
+        self._on_down(self._heard_at)
+        rest = min(_COOL_FIRST * 2 ** min(self._coolings - 1, 8), _COOL_MOST) if refused else 0.0
+        return (0.0 if self.reason in ("mute", "unanswered") else lasted), rest
+
+    def _joined(self) -> bool:
+        return any(report.joined is Joined.ACCEPTED for report in self.protocol.report().values())
 
     async def _talk(self) -> None:
         while not self._gone.is_set():
@@ -191,7 +232,7 @@ class Feed:
                     await self._gone.wait()
             if self._unheard():
                 self.heard({})
-            self._tell(TimePassed(self._clock.monotonic(), self._lively()))
+            self._tell(TimePassed(self._clock.monotonic(), self._lively(), self._siblings_flow()))
 
     def _tell(self, event: Event) -> None:
         for command in self.protocol.handle(event):
@@ -210,5 +251,6 @@ class Feed:
     def _failed(self, connection: Connection, reason: str) -> None:
         self.connection, self.reason = connection, reason
         kind = reason.partition(" (")[0].replace(" ", "_")
-        self.failures[kind] = self.failures.get(kind, 0) + 1
+        self._tally.failures[kind] += 1
         log.warning("upstream is not connected", reason=reason)
+        self._on_change()

@@ -31,6 +31,7 @@ class SocketFacts:
     connected_for: float = 0.0
     heard_ago: float | None = None
     siblings_heard_ago: float | None = None
+    backfilling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ def judge(facts: SocketFacts) -> Verdict:  # noqa: PLR0911 - one return per stat
         return Verdict(FeedState.NOT_ENTITLED, facts.connection)
     if not facts.connected:
         return Verdict(FeedState.RECONNECTING, facts.connection)
+    if facts.backfilling and facts.joined:
+        return Verdict(FeedState.BACKFILLING, "what was missed is being asked for over REST")
     patience = STEADY_SILENCE if facts.rhythm is Rhythm.STEADY else EVENTFUL_SILENCE
     if facts.heard_ago is not None and facts.heard_ago <= patience:
         return Verdict(FeedState.LIVE, "")

@@ -73,6 +73,14 @@ class Holes:
         ]
         return [self._close(channel, hole, at, after_id) for hole in over]
 
+    def forget(self, channel: str) -> None:
+        """Drop a channel's outages: another replica has the channel now, and tells of them."""
+        holes = [hole for hole in self.by_channel.get(channel, ()) if hole.reason not in _OUTAGES]
+        if holes:
+            self.by_channel[channel] = holes
+        else:
+            self.by_channel.pop(channel, None)
+
     def drained(self, at: datetime) -> list[FeedGap]:
         """Close every overflow: all frames that were received have been read."""
         return self._close_all(GapReason.OVERFLOW, at, at)

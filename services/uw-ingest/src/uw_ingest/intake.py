@@ -1,8 +1,8 @@
 """From the bytes of a frame to a message: buffer, decode, normalize.
 
 :meth:`Intake.frame` only puts bytes into the buffer, so the receive loop never waits; a slice at a time the
-event loop turns them into messages for the outlet. While the outlet has no room nothing leaves the buffer, and
-when the buffer is full too, frames are dropped, counted, and announced as a gap of their feed. Upstream's
+event loop turns them into messages for the outlet. While the outlet has no room nothing leaves the buffer,
+and when the buffer is full too, frames are dropped, counted, and announced as a gap of their feed. Upstream's
 answers do not wait in the buffer: the conversation must go on while the bus is away. Nothing that one frame
 does stops the next.
 """
@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from baleen_contracts import Message
 from baleen_contracts.feed import GapReason
@@ -27,6 +26,7 @@ from uw_ingest.normalize.option_frame import OPENING, option_frame
 from uw_ingest.outlet import Outlet
 from uw_ingest.refusals import Refusal
 from uw_ingest.tally import Tally
+from uw_ingest.tap import Tap
 
 SLICE = 256  # frames between two turns of the event loop, some 6 ms
 ANSWER_AT_MOST = 512  # bytes of an answer to a join that is read at once
@@ -57,12 +57,14 @@ class Intake:
         joined: Container[str],
         max_frames: int,
         max_bytes: int,
+        tap: Tap | None = None,
     ) -> None:
         """Say it here. ``joined`` are the channels whose payloads may be carried raw; it may change."""
         self._outlet, self._tally, self._holes, self._clock = outlet, tally, holes, clock
         self._now = clock.now
         self.joined = joined
         self.hearers = Hearers()
+        self._tap = tap or Tap()
         self._max_frames, self._max_bytes = max_frames, max_bytes
         self._queue: deque[tuple[datetime, bytes]] = deque()
         self._size = 0
@@ -78,9 +80,15 @@ class Intake:
         """Frames taken and not yet read."""
         return len(self._queue)
 
+    def oldest_age(self) -> float:
+        """Return for how many seconds the oldest frame has waited to be read; 0 if none does."""
+        return (self._now() - self._queue[0][0]).total_seconds() if self._queue else 0.0
+
     def frame(self, body: bytes) -> None:
         """Take a frame's bytes; never waits, never raises."""
         self._tally.frames += 1
+        if self._tap.listeners:
+            self._tap.frame(self._now(), body)
         if (
             len(body) <= ANSWER_AT_MOST
             and (b'"response"' in body or b'"error"' in body)

@@ -8,11 +8,12 @@ from prometheus_client.registry import Collector
 
 from baleen_bus.connection import Bus
 from baleen_bus.publisher import Publisher
-from uw_ingest.feed import Connection, Feed
-from uw_ingest.intake import Intake
-from uw_ingest.limiter import Budget
+from uw_ingest.feed import Connection
+from uw_ingest.fleet import Fleet
+from uw_ingest.outlet import Outlet
 from uw_ingest.refusals import Refusal
 from uw_ingest.tally import Tally
+from uw_ingest.tap import Tap
 
 PREFIX = "baleen_ingest_"
 
@@ -40,22 +41,23 @@ class IngestCollector(Collector):
         self,
         tally: Tally,
         publisher: Publisher,
-        intake: Intake,
+        outlet: Outlet,
         bus: Bus,
         *,
-        feed: Feed | None,
-        budget: Budget,
+        fleet: Fleet | None,
+        tap: Tap,
         now: Callable[[], datetime],
     ) -> None:
         """Read from these parts of the running service."""
-        self._tally, self._publisher, self._intake, self._bus = tally, publisher, intake, bus
-        self._feed, self._budget, self._now = feed, budget, now
+        self._tally, self._publisher, self._outlet, self._bus = tally, publisher, outlet, bus
+        self._fleet, self._tap, self._now = fleet, tap, now
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
         yield from self._frames()
         yield from self._messages()
         yield from self._links()
+        yield from self._shares()
         yield from self._rest()
 
     def _frames(self) -> Iterator[Metric]:
@@ -74,25 +76,52 @@ class IngestCollector(Collector):
         dropped = {str(reason): float(count) for reason, count in stats.dropped.items()}
         yield counter("dropped", "Messages the bus would not take, by reason.", dropped, "reason")
         yield counter("gaps", "Holes announced.", {"": tally.gaps})
-        backlog = {"buffer": float(self._intake.backlog), "outbox": float(self._publisher.backlog)}
+        waiting = self._outlet.backlog + (self._fleet.slots.backlog if self._fleet else 0)
+        backlog = {"buffer": float(waiting), "outbox": float(self._publisher.backlog)}
         yield gauge("backlog", "Frames and messages on their way to the bus.", backlog, "place")
         ages = {feed: (now - at).total_seconds() for feed, at in tally.last_message_at.items()}
         yield gauge("last_message_age_seconds", "Since a feed's last message was received.", ages, "feed")
 
     def _links(self) -> Iterator[Metric]:
-        feed = self._feed
-        connected = feed is not None and feed.connection is Connection.CONNECTED
-        yield gauge("upstream_connected", "Whether the upstream socket is open.", {"": float(connected)})
-        reconnects = max(feed.opened_times - 1, 0) if feed else 0
-        yield counter("upstream_reconnects", "Sockets opened after the first.", {"": reconnects})
-        failures = {kind: float(count) for kind, count in feed.failures.items()} if feed else {}
+        slots = self._fleet.slots if self._fleet else None
+        feeds = [slot.feed for slot in slots.held.values()] if slots else []
+        connected = sum(feed.connection is Connection.CONNECTED for feed in feeds)
+        yield gauge("upstream_connected", "Open upstream sockets of this replica.", {"": float(connected)})
+        yield counter("upstream_sockets_opened", "Sockets this replica opened.", {"": self._tally.opened})
+        failures = {kind: float(count) for kind, count in self._tally.failures.items()}
         yield counter("upstream_failures", "Sockets lost or not opened, by kind.", failures, "kind")
         yield gauge("bus_connected", "Whether the bus is connected.", {"": float(self._bus.connected)})
         yield counter("bus_reconnects", "Reconnects to the bus.", {"": self._bus.stats.reconnects})
 
+    def _shares(self) -> Iterator[Metric]:
+        fleet = self._fleet
+        if fleet is None:
+            return
+        held = {
+            "socket": float(len(fleet.slots.held)),
+            "planner": float(fleet.planner.grant is not None),
+            "rest": float(fleet.rest.grant is not None),
+        }
+        yield gauge("leases_held", "Leases that this replica holds, by kind.", held, "kind")
+        plan = fleet.board.plan
+        if plan is not None:
+            yield gauge("socket_ceiling", "Sockets that may be open at once.", {"": float(plan.ceiling)})
+            joins = float(sum(len(channels) for channels in plan.joins.values()))
+            yield gauge("channels_planned", "Channels that the plan joins.", {"": joins})
+            yield gauge("wishes_unserved", "Wishes that cannot be served.", {"": float(len(plan.unserved))})
+        malformed = fleet.view.malformed + fleet.board.malformed + len(fleet.planning.refused_wishes)
+        yield gauge(
+            "shared_state_malformed", "Entries on the bus that nobody can read.", {"": float(malformed)}
+        )
+        yield counter(
+            "recording_dropped", "Frames dropped for slow recorders.", {"": float(self._tap.dropped)}
+        )
+
     def _rest(self) -> Iterator[Metric]:
         calls = {status: float(count) for status, count in self._tally.rest_calls.items()}
         yield counter("rest_calls", "REST calls, by HTTP status or failed.", calls, "status")
-        yield gauge("rest_day_used", "REST calls upstream has counted today.", {"": self._budget.day_used})
-        if self._budget.day_limit is not None:
-            yield gauge("rest_day_limit", "REST calls a day, as upstream says.", {"": self._budget.day_limit})
+        rest = self._fleet.poller.describe() if self._fleet else {}
+        if isinstance(used := rest.get("day_used"), int):
+            yield gauge("rest_day_used", "REST calls upstream has counted today.", {"": float(used)})
+        if isinstance(limit := rest.get("day_limit"), int):
+            yield gauge("rest_day_limit", "REST calls a day, as upstream says.", {"": float(limit)})

@@ -1,12 +1,14 @@
 """What others may ask of uw-ingest over the bus: to connect to upstream anew."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
 from baleen_bus.connection import Bus
+from baleen_bus.errors import BusError
 from baleen_contracts.command import RECONNECT_SUBJECT, CommandReply, CommandRequest
 from baleen_runtime.clock import Clock
 from uw_ingest.feed import Connection, Feed
@@ -15,26 +17,41 @@ log: Any = structlog.get_logger("uw_ingest.orders")
 
 ONCE_IN = 60.0  # seconds; a client in a loop must not become a storm upstream
 DONE_WITHIN = 3.0  # seconds; who asks waits a little longer than this
+ANSWERED_WITHIN = 4.0  # seconds
 LOOK_EVERY = 0.02
 
 
-async def obey(bus: Bus, feed: Feed, clock: Clock) -> None:
-    """Answer orders for ever."""
+async def obey(bus: Bus, feeds: Callable[[], Sequence[Feed]], clock: Clock) -> None:
+    """Answer orders for ever; a replica without a socket leaves them to the others."""
     last = -ONCE_IN
 
     async def answer(message: Any) -> None:
         nonlocal last
+        ours = feeds()
+        if not ours:
+            return
         now = clock.monotonic()
         reply = refusal(message.data, since_last=now - last)
         if reply is None:
             last = now
-            reply = await _reconnect(feed)
+            reply = await _reconnect(ours)
         log.info("asked to reconnect", ok=reply.ok, code=reply.code)
         if message.reply:
             await message.respond(reply.to_json())
 
     await bus.nc.subscribe(RECONNECT_SUBJECT, cb=answer)
     await asyncio.Event().wait()
+
+
+async def order(bus: Bus) -> CommandReply:
+    """Ask whoever holds a socket to open it anew, over the bus."""
+    asked = {"action": "reconnect", "client": "uw-ingest"}
+    try:
+        return CommandReply.model_validate(
+            await bus.request_json(RECONNECT_SUBJECT, asked, within=ANSWERED_WITHIN)
+        )
+    except (BusError, ValidationError) as error:
+        return CommandReply(ok=False, code="NO_ANSWER", message=f"no replica holds a socket ({error})")
 
 
 def refusal(body: bytes, *, since_last: float) -> CommandReply | None:
@@ -51,12 +68,18 @@ def refusal(body: bytes, *, since_last: float) -> CommandReply | None:
     return None
 
 
-async def _reconnect(feed: Feed) -> CommandReply:
-    opened = feed.opened_times
-    feed.renew()
+async def _reconnect(feeds: Sequence[Feed]) -> CommandReply:
+    opened = [feed.opened_times for feed in feeds]
+    for feed in feeds:
+        feed.renew()
     for _ in range(round(DONE_WITHIN / LOOK_EVERY)):
-        if feed.opened_times > opened and feed.connection is Connection.CONNECTED:
+        behind = [
+            feed
+            for feed, before in zip(feeds, opened, strict=True)
+            if feed.opened_times == before or feed.connection is not Connection.CONNECTED
+        ]
+        if not behind:
             return CommandReply(ok=True)
         await asyncio.sleep(LOOK_EVERY)
-    why = feed.reason or str(feed.connection)
+    why = behind[0].reason or str(behind[0].connection)
     return CommandReply(ok=False, code="NOT_CONNECTED", message=f"upstream is not connected: {why}")

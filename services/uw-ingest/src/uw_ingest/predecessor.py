@@ -4,10 +4,12 @@ What it had only in its buffer is gone; how far the bus got tells where the hole
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 import structlog
@@ -17,13 +19,14 @@ from baleen_bus.envelope import header_text
 from baleen_bus.errors import ApiRefused, Unreachable
 from baleen_bus.reading import fetch_newest
 from baleen_contracts import by_name
-from baleen_contracts.tokens import name_token
-from uw_ingest.channels import ChannelKind
+from baleen_contracts.tokens import name_token, symbol_token
+from uw_ingest.channels import kind_of, split
 from uw_ingest.normalize.row import moment
 
 log: Any = structlog.get_logger("uw_ingest.predecessor")
 
 TRIES, BETWEEN_TRIES = 15, 1.0  # seconds; a bus that just started has no leader for its streams yet
+NEWEST_WITHIN = 10.0  # seconds
 CONGRESS_KEPT = 5_000  # disclosures to remember, some months of them
 
 _NO_STREAM = 404
@@ -31,13 +34,29 @@ _NO_STREAM = 404
 T = TypeVar("T")
 
 
-async def newest_times(bus: Bus, kinds: Iterable[ChannelKind]) -> dict[str, datetime]:
-    """Return when the newest stored message of each feed happened; feeds without one are left out."""
-    found: dict[str, datetime] = {}
-    for kind in kinds:
-        at = await _patiently(lambda kind=kind: _newest_time(bus, kind))  # type: ignore[misc]
-        if at is not None:
-            found[kind.feed] = at
+class Newest(NamedTuple):
+    """The newest message of a channel that the bus has: when it happened, and its id."""
+
+    at: datetime
+    message_id: str
+
+
+async def newest_of(bus: Bus, channels: Iterable[str]) -> dict[str, Newest]:
+    """Return the newest stored message of each channel; channels without one are left out.
+
+    A bus that does not answer within some seconds leaves out the rest.
+    """
+    found: dict[str, Newest] = {}
+
+    async def read(channel: str) -> None:
+        newest = await _patiently(partial(_newest, bus, channel))
+        if newest is not None:
+            found[channel] = newest
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(NEWEST_WITHIN), asyncio.TaskGroup() as tasks:
+            for channel in channels:
+                tasks.create_task(read(channel), name=f"newest-{channel}")
     return found
 
 
@@ -56,14 +75,25 @@ async def known_disclosures(bus: Bus) -> list[str]:
     return await _patiently(read, tries=None) or []
 
 
-async def _newest_time(bus: Bus, kind: ChannelKind) -> datetime | None:
+async def _newest(bus: Bus, channel: str) -> Newest | None:
+    stream, pattern = stored_as(channel)
+    items = await fetch_newest(bus, stream, pattern, 1)
+    if not items:
+        return None
+    at = moment(orjson.loads(items[-1].body).get("occurred_at"))
+    return Newest(at, header_text(items[-1].headers.get("Nats-Msg-Id", ""))) if at is not None else None
+
+
+def stored_as(channel: str) -> tuple[str, str]:
+    """Return the stream and the subject pattern under which a channel's messages are kept."""
+    kind, (_, ticker) = kind_of(channel), split(channel)
     entity = by_name(kind.feed if kind.typed else "raw")
-    pattern = entity.pattern
-    if not kind.typed:
-        pattern = entity.subject.replace("{channel}", name_token(kind.name)).replace("{key}", "*")
     assert entity.stream is not None  # noqa: S101 - what upstream says is stored
-    newest = await fetch_newest(bus, entity.stream, pattern, 1)
-    return moment(orjson.loads(newest[-1].body).get("occurred_at")) if newest else None
+    if not kind.typed:
+        key = "*" if ticker is None else symbol_token(ticker)
+        return entity.stream, entity.subject.replace("{channel}", name_token(kind.name)).replace("{key}", key)
+    head, _, keys = entity.pattern.partition("*")
+    return entity.stream, entity.pattern if ticker is None else head + symbol_token(ticker) + keys
 
 
 async def _patiently(read: Callable[[], Awaitable[T]], tries: int | None = TRIES) -> T | None:

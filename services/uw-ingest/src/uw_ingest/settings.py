@@ -1,10 +1,13 @@
 """What uw-ingest can be told, one variable each. Without upstream and token it runs and says so."""
 
+import os
 import re
+import secrets
+import socket
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from baleen_runtime.settings import ServiceSettings, settings_for
@@ -35,6 +38,11 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _CHANNEL = re.compile(r"[A-Za-z0-9_-]{1,40}(:[A-Za-z0-9.^/_-]{1,20})?")
 
 
+def _replica() -> str:
+    host = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:60] or "host"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
 class Settings(ServiceSettings):
     """The settings of uw-ingest; times are in seconds."""
 
@@ -50,6 +58,7 @@ class Settings(ServiceSettings):
         validation_alias=AliasChoices("UW_INGEST_TOKEN", "UW_API_TOKEN", "UW_KEY", "UNUSUAL_WHALES_API_KEY"),
         description="Upstream's token. Never printed.",
     )
+    slots: int = Field(3, ge=1, le=10, description="Sockets the plan allows, of all replicas together.")
     channels: tuple[str, ...] = Field(DEFAULT_CHANNELS, description="Upstream channels to join.")
     source: str = Field(
         "uw-ingest", pattern=r"^[a-z0-9-]{1,40}$", description="ce-source; uw-simulator marks simulated data."
@@ -59,6 +68,16 @@ class Settings(ServiceSettings):
     )
     nats_user: str | None = Field(None, description="User on the bus.")
     nats_password: SecretStr | None = Field(None, description="Its password. Never printed.")
+
+    replica: str = Field(
+        default_factory=_replica,
+        pattern=r"^[A-Za-z0-9_.-]{1,80}$",
+        description="This replica's name; by default host and process.",
+    )
+    linger: float = Field(120.0, ge=0, le=86_400, description="For joining a channel after its last wish.")
+    hand_over_within: Seconds = Field(
+        3.0, description="For another replica to take over our channels when leaving, if there is one."
+    )
 
     movers_every: Seconds = Field(15.0, description="Between two polls of the market movers.")
     congress_every: Seconds = Field(30.0, description="Between two polls of the congress disclosures.")
@@ -83,15 +102,16 @@ class Settings(ServiceSettings):
 
     @field_validator("channels")
     @classmethod
-    def _are_channels(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_channels(cls, channels: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
         channels = tuple(dict.fromkeys(channels))
         wrong = [channel for channel in channels if not _CHANNEL.fullmatch(channel)]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is no channel; write names such as flow-alerts or gex:SPY")
-        if len(channels) > MAX_CHANNELS:
+        slots = others.data.get("slots", 1)
+        if len(channels) > MAX_CHANNELS * slots:
             raise ValueError(
-                f"{len(channels)} channels are too many for one socket: join at most {MAX_CHANNELS},"
-                " a global channel instead of many tickers"
+                f"{len(channels)} channels are too many for {slots} sockets of {MAX_CHANNELS}:"
+                " join a global channel instead of many tickers"
             )
         return channels
 

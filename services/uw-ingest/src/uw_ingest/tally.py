@@ -16,6 +16,8 @@ class Tally:
     complaints: int = 0
     overflowed: int = 0
     gaps: int = 0
+    opened: int = 0  # sockets
+    failures: Counter[str] = field(default_factory=Counter)  # sockets lost or not opened, by kind
     refused: Counter[Refusal] = field(default_factory=Counter)
     accepted: Counter[str] = field(default_factory=Counter)  # messages made, by feed
     rest_calls: Counter[str] = field(default_factory=Counter)  # by status, or by kind of failure

@@ -1,7 +1,7 @@
 """Looks at every feed once a second, publishes what changed, and describes the whole for the status page."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,12 +11,13 @@ import structlog
 from baleen_contracts import Message
 from baleen_contracts.feed import FeedState, FeedStatus
 from baleen_runtime.clock import Clock
-from uw_ingest.channels import POLLED_FEEDS, ChannelKind, kind_of
-from uw_ingest.feed import Connection, Feed
-from uw_ingest.feed_state import SocketFacts, Verdict, judge, judge_poll
+from uw_ingest.channels import POLLED_FEEDS, feed_of, kind_of
+from uw_ingest.feed import Connection
+from uw_ingest.feed_state import PollFacts, SocketFacts, Verdict, judge, judge_poll
 from uw_ingest.market_hours import MarketHours, Phase
-from uw_ingest.polls import Poll
 from uw_ingest.protocol import Joined, JoinReport
+from uw_ingest.slot import Slot
+from uw_ingest.slots import Slots
 from uw_ingest.tally import Tally
 
 log: Any = structlog.get_logger("uw_ingest.watch")
@@ -35,11 +36,15 @@ class Standing:
 
 
 class Watch:
-    """Judges the feeds of this process."""
+    """Judges the feeds for which this replica speaks.
+
+    A feed of the socket is spoken for by whoever holds the lowest slot that has one of its channels, a polled
+    one by whoever polls, and one that no slot has by whoever plans.
+    """
 
     def __init__(
         self,
-        channels: Sequence[str],
+        configured: Sequence[str],
         *,
         tally: Tally,
         clock: Clock,
@@ -47,22 +52,26 @@ class Watch:
         simulated: bool,
     ) -> None:
         """Watch the feeds of these channels; :meth:`attach` or :meth:`disable` says what there is to see."""
+        self._configured = tuple(configured)
         self._tally, self._clock, self._say, self._simulated = tally, clock, say, simulated
-        self._feed: Feed | None = None
-        self._polls: Sequence[Poll] = ()
+        self._slots: Slots | None = None
+        self._polled: Callable[[], Mapping[str, PollFacts]] = dict
+        self._plans: Callable[[], bool] = bool
+        self._backfilling: Callable[[str], bool] = lambda _feed: False
         self._why_disabled = ""
-        self._kinds: dict[str, ChannelKind] = {}
-        self._channels: dict[str, list[str]] = {}
-        for channel in channels:
-            kind = kind_of(channel)
-            self._kinds[kind.feed] = kind
-            self._channels.setdefault(kind.feed, []).append(channel)
         self.hours = MarketHours()
         self.standings: dict[str, Standing] = {}
 
-    def attach(self, feed: Feed, polls: Sequence[Poll]) -> None:
-        """Judge by these from now on."""
-        self._feed, self._polls = feed, polls
+    def attach(
+        self,
+        slots: Slots,
+        *,
+        polled: Callable[[], Mapping[str, PollFacts]],
+        plans: Callable[[], bool],
+        backfilling: Callable[[str], bool],
+    ) -> None:
+        """Judge by these from now on: the facts of the feeds that we poll, and whether it is us who plans."""
+        self._slots, self._polled, self._plans, self._backfilling = slots, polled, plans, backfilling
 
     def disable(self, why: str) -> None:
         """Say of every feed that it is disabled, and why."""
@@ -78,7 +87,9 @@ class Watch:
     def look(self) -> None:
         """Judge every feed and publish what changed or was not said for a while."""
         now = self._clock.now()
-        for name, verdict in self.verdicts().items():
+        verdicts = self.verdicts()
+        self.standings = {name: standing for name, standing in self.standings.items() if name in verdicts}
+        for name, verdict in verdicts.items():
             before = self.standings.get(name)
             same = before is not None and before.verdict.state is verdict.state
             if before is not None and same and now - before.said_at < SAY_AGAIN_AFTER:
@@ -91,13 +102,38 @@ class Watch:
             self._say(self._status(name, verdict, since, now))
 
     def verdicts(self) -> dict[str, Verdict]:
-        """Say how each feed stands now."""
-        if self._feed is None:
+        """Say how each feed for which we speak stands now."""
+        if self._slots is None:
             disabled = Verdict(FeedState.DISABLED, self._why_disabled)
-            return dict.fromkeys([*self._kinds, *POLLED_FEEDS], disabled)
-        joins = self._feed.protocol.report()
-        found = {name: judge(self._facts(name, joins)) for name in self._kinds}
-        return found | {poll.feed: judge_poll(poll.facts()) for poll in self._polls}
+            return dict.fromkeys([*map(feed_of, self._configured), *POLLED_FEEDS], disabled)
+        joins = joins_of(self._slots)
+        found: dict[str, Verdict] = {}
+        for feed, (channels, slot) in self._spoken_for().items():
+            if slot is None:
+                found[feed] = Verdict(FeedState.RECONNECTING, "no socket has its channels yet")
+            else:
+                found[feed] = judge(self._facts(feed, channels, slot, joins))
+        return found | {feed: judge_poll(facts) for feed, facts in self._polled().items()}
+
+    def _spoken_for(self) -> dict[str, tuple[list[str], Slot | None]]:
+        """Return our feeds, each with its channels and the slot by which it is judged."""
+        slots = self._slots
+        assert slots is not None  # noqa: S101 - verdicts() asked
+        joins = slots.plan.joins if slots.plan is not None else {}
+        lowest: dict[str, int] = {}
+        channels: dict[str, list[str]] = {}
+        for number in sorted(joins):
+            for channel in joins[number]:
+                lowest.setdefault(feed_of(channel), number)
+                channels.setdefault(feed_of(channel), []).append(channel)
+        found: dict[str, tuple[list[str], Slot | None]] = {
+            feed: (channels[feed], slots.held[number])
+            for feed, number in lowest.items()
+            if number in slots.held
+        }
+        if self._plans():
+            found |= {feed_of(c): ([c], None) for c in self._configured if feed_of(c) not in lowest}
+        return found
 
     def lively(self) -> bool:
         """Tell whether the steady channels may be expected to speak."""
@@ -106,7 +142,7 @@ class Watch:
     def describe(self) -> dict[str, Any]:
         """Return feeds and channels in a form that becomes JSON."""
         now, at = self._clock.now(), self._clock.monotonic()
-        joins = self._feed.protocol.report() if self._feed else {}
+        joins = joins_of(self._slots) if self._slots is not None else {}
         feeds = {
             name: {
                 "state": str(standing.verdict.state),
@@ -120,23 +156,22 @@ class Watch:
         channels = [
             {
                 "channel": channel,
-                "feed": name,
-                "join": str(joins[channel].joined) if channel in joins else "waiting",
-                "asked": joins[channel].asked if channel in joins else 0,
-                "heard_age_s": _ago(joins[channel].heard_at, at) if channel in joins else None,
-                "why": joins[channel].why if channel in joins else "",
+                "feed": feed_of(channel),
+                "join": str(join.joined),
+                "asked": join.asked,
+                "heard_age_s": _ago(join.heard_at, at),
+                "why": join.why,
             }
-            for name, wanted in self._channels.items()
-            for channel in wanted
+            for channel, join in joins.items()
         ]
         return {"market": str(self.hours.phase(now)), "feeds": feeds, "channels": channels}
 
-    def _facts(self, name: str, joins: dict[str, JoinReport]) -> SocketFacts:
-        feed = self._feed
-        assert feed is not None  # noqa: S101 - verdicts() asked
-        kind, at = self._kinds[name], self._clock.monotonic()
-        mine = [joins[channel] for channel in self._channels[name]]
-        others = [join.heard_at for channel, join in joins.items() if channel not in self._channels[name]]
+    def _facts(
+        self, name: str, channels: Sequence[str], slot: Slot, joins: Mapping[str, JoinReport]
+    ) -> SocketFacts:
+        feed, kind, at = slot.feed, kind_of(channels[0]), self._clock.monotonic()
+        mine = [joins[channel] for channel in channels if channel in joins]
+        others = [join.heard_at for channel, join in joins.items() if feed_of(channel) != name]
         refused = [join.why or "no reason given" for join in mine if join.joined is Joined.REFUSED]
         return SocketFacts(
             rhythm=kind.rhythm,
@@ -146,10 +181,11 @@ class Watch:
             connection=feed.reason or str(feed.connection),
             entitled=feed.connection is not Connection.NOT_ENTITLED,
             joined=any(join.joined is Joined.ACCEPTED for join in mine),
-            refused=refused[0] if len(refused) == len(mine) else "",
+            refused=refused[0] if mine and len(refused) == len(mine) else "",
             connected_for=feed.connected_for(),
             heard_ago=_newest([join.heard_at for join in mine], at),
             siblings_heard_ago=_newest(others, at),
+            backfilling=self._backfilling(name),
         )
 
     def _status(self, name: str, verdict: Verdict, since: datetime, now: datetime) -> FeedStatus:
@@ -168,6 +204,16 @@ class Watch:
     def _age(self, name: str, now: datetime) -> float | None:
         at = self._tally.last_message_at.get(name)
         return None if at is None else round((now - at).total_seconds(), 3)
+
+
+def joins_of(slots: Slots) -> dict[str, JoinReport]:
+    """Return every channel of our sockets with how far its join has come, the best if two have it."""
+    found: dict[str, JoinReport] = {}
+    for slot in slots.held.values():
+        for channel, join in slot.feed.protocol.report().items():
+            if channel not in found or join.joined is Joined.ACCEPTED:
+                found[channel] = join
+    return found
 
 
 def _ago(moment: float | None, now: float) -> float | None:
