@@ -33,6 +33,7 @@ from uw_ingest.orders import obey, order
 from uw_ingest.outlet import Outlet
 from uw_ingest.planning import Board, Planning
 from uw_ingest.poller import Poller
+from uw_ingest.presence import Presence
 from uw_ingest.settings import Settings
 from uw_ingest.slot import Surroundings
 from uw_ingest.slots import Slots
@@ -65,6 +66,7 @@ class Fleet:
     poller: Poller
     rest: LeaseKeeper
     hearsay: Hearsay
+    presence: Presence
     watch: Watch
 
     def jobs(self) -> dict[str, _Job]:
@@ -72,6 +74,7 @@ class Fleet:
         return {
             "leases": self.view.run,
             "hearsay": self.hearsay.run,
+            "presence": self.presence.run,
             "plan": self.board.run,
             "planning": self.planning.run,
             "planner": self.planner.run,
@@ -86,7 +89,7 @@ class Fleet:
         self.slots.leaving = True
         self.poller.lost("leaving")
         await asyncio.gather(self.planner.release(), self.rest.release())
-        await self.slots.leave(within)
+        await self.slots.leave(within if await self.presence.others() else 0.0)
 
     async def reconnect(self) -> CommandReply:
         """Ask every holder of a socket, over the bus, to open it anew."""
@@ -206,6 +209,7 @@ async def open_fleet(
             poller,
             rest,
             hearsay,
+            Presence(bus),
             watch,
         )
     finally:

@@ -125,7 +125,7 @@ class Slots:
         asked_at = time()
         # The plan, the leases and the time all count, hence looks instead of an event.
         while self._in_use() and time() < asked_at + (  # noqa: ASYNC110
-            within if self._others_plan() else TAKEN_WITHIN
+            within if self._others_plan() else min(within, TAKEN_WITHIN)
         ):
             await asyncio.sleep(HURRY)
         await asyncio.gather(*(self.give_up(number) for number in list(self.held)))
