@@ -166,7 +166,7 @@ PAGES = st.recursive(
     | st.dictionaries(
         st.sampled_from(
             ["sockets", "slots", "slot", "joined", "channels", "feeds", "rest", "questions", "weight",
-             "until_s", "every_s", "trouble", "unserved", "by", "state", "x"]
+             "until_s", "every_s", "forecast", "lasts", "trouble", "unserved", "by", "state", "x"]
         ), inner, max_size=6,
     ),
     max_leaves=12,
@@ -180,6 +180,26 @@ def test_no_page_is_too_strange(page: dict[str, Any]):
         seen(words)
     for what in ("budget", "feed", "channel"):
         is_well(page, what, None)
+
+
+def test_questions_by_name_and_a_forecast_in_figures():
+    """As the poller tells them; whoever does not hold the lease says why it knows nothing."""
+    questions = {"late": {"feed": "congress_trade", "every_s": 60.4, "due_in_s": 3, "why": "HTTP 502"}}
+    rest = {"holder": "a", "questions": questions, "forecast": {"lasts": True, "planned": 22, "unspent": 7}}
+    text = seen(budget_words({"rest": rest}))
+    for words in (
+        "late",
+        "congress_trade",
+        "60 s",
+        "3 s",
+        "HTTP 502",
+        "22 more are planned today, 7 stay unspent",
+    ):
+        assert words in text, words
+    spent = {"why": "another replica asks", "forecast": {"lasts": False, "ends_at": "18:00"}}
+    assert "another replica asks; it ends at 18:00, before the day does" in seen(
+        budget_words({"rest": spent})
+    )
 
 
 def test_markup_of_strangers_is_shown_as_it_is():

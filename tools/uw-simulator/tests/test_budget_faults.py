@@ -49,7 +49,7 @@ async def test_a_socket_too_many_ends_as_the_plan_says(
     assert abs(violation["at"] - time.time()) < 10
     assert "2 sockets open, 1 allowed" in violation["text"]
     one, over = sorted(told["sockets"], key=lambda socket: socket["connection"])
-    assert over["peer"] in violation["text"]
+    assert f"one more from {over['peer']} beside 1 ({one['peer']})" in violation["text"]
     assert over["why"] == f"by upstream, {'without a word' if code is None else code}"
     assert "until" not in one
 

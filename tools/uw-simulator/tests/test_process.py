@@ -94,7 +94,8 @@ def test_the_help_teaches():
     for word in (
         "msg_type",
         "/api/market/movers",
-        "/_sim/drop",
+        "tell drop",
+        "see history",
         "--rate",
         "--whole-day",
         "--demo-publishers",
@@ -129,3 +130,22 @@ class _At:
 
 def _at(port: int) -> Any:
     return _At(port)
+
+
+async def test_orders_can_be_given_from_the_command_line():
+    """`tell` gives one, `see` shows what came of it; what is refused or not there ends with 1."""
+    async with Simulator.in_process() as simulator:
+
+        async def told(*words: str) -> tuple[int, str]:
+            process = await asyncio.create_subprocess_exec(
+                *COMMAND, *words, stdout=asyncio.subprocess.PIPE, env=environ()
+            )
+            out, _ = await process.communicate()
+            return process.returncode or 0, out.decode()
+
+        at = ("--at", simulator.http_url)
+        assert (await told("tell", "limits", "sockets=1", "over_code=null", *at))[0] == 0
+        code, state = await told("see", *at)
+        assert (code, '"sockets":1,' in state, '"over_code":null' in state) == (0, True, True)
+        assert (await told("tell", "drop", "cod=1", *at))[0] == 1
+        assert (await told("see", "--at", "http://127.0.0.1:1"))[0] == 1

@@ -35,7 +35,7 @@ def budget_words(page: Page) -> Iterator[RenderableType]:
     for wish in _rows(page, "unserved"):
         yield _told("wish not served", "yellow", f"{wish.get('topic')} ({_names(wish)}): {wish.get('why')}")
     yield Text.assemble(("REST ", "bold"), _rest(_part(page, "rest")))
-    if questions := _rows(_part(page, "rest"), "questions"):
+    if questions := _question_rows(page):
         yield _questions(questions)
     yield from _trouble(page)
 
@@ -51,7 +51,7 @@ def feed_words(page: Page, name: str | None) -> Iterator[RenderableType]:
         _add(table, feed, _coloured(state), str(told.get("why") or ""), str(told.get("do") or ""))
     yield table
     if name:
-        asked = [row for row in _rows(_part(page, "rest"), "questions") if row.get("feed") == name]
+        asked = [row for row in _question_rows(page) if row.get("feed") == name]
         if asked:
             yield _questions(asked)
 
@@ -125,23 +125,42 @@ def _rest(rest: Page) -> str:
     day = f"{used} used today of {limit}" if limit else f"{used} used today, the limit is not known yet"
     parts = [
         f"by {rest.get('holder') or 'nobody'}",
+        str(rest.get("why") or ""),
         f"{rest['minute_left']} left this minute" if rest.get("minute_left") is not None else "",
         day if used is not None else "",
         f"{rest['in_flight']} in flight" if rest.get("in_flight") is not None else "",
-        str(rest.get("forecast") or ""),
+        _forecast(rest.get("forecast")),
         f"last refusal: {rest['last_limit']}" if rest.get("last_limit") else "",
     ]
     return "; ".join(part for part in parts if part) + "."
 
 
+def _forecast(told: Any) -> str:
+    if not isinstance(told, Mapping):
+        return str(told or "")
+    if told.get("lasts"):
+        return f"it lasts: {told.get('planned')} more are planned today, {told.get('unspent')} stay unspent"
+    return f"it ends at {told.get('ends_at')}, before the day does"
+
+
+def _question_rows(page: Page) -> list[Page]:
+    """Return what REST is asked, one row a question; a page gives a list, or an object by name."""
+    rest = _part(page, "rest")
+    by_name = _part(rest, "questions")
+    named = [{"name": name, **row} for name, row in by_name.items() if isinstance(row, Mapping)]
+    return [*named, *_rows(rest, "questions")]
+
+
 def _questions(rows: Sequence[Page]) -> Table:
-    table = _table("asked by REST", "every", "next in", "last error")
+    table = _table("asked by REST", "for", "every", "next in", "last error")
     for row in rows:
+        feed = str(row.get("feed", "?"))
         every, following = (
-            f"{row[key]:.0f} s" if isinstance(row.get(key), int | float) else "-"
-            for key in ("every_s", "next_in_s")
+            f"{value:.0f} s" if isinstance(value := row.get(key, row.get(other)), int | float) else "-"
+            for key, other in (("every_s", ""), ("next_in_s", "due_in_s"))
         )
-        _add(table, str(row.get("feed", "?")), every, following, str(row.get("last_error") or ""))
+        error = str(row.get("last_error") or row.get("why") or "")
+        _add(table, str(row.get("name", feed)), feed, every, following, error)
     return table
 
 
@@ -193,4 +212,4 @@ def _texts(value: Any) -> list[str]:
 
 
 def _names(row: Page) -> str:
-    return ", ".join(_texts(row.get("by"))) or "nobody"
+    return ", ".join(_texts(row.get("by"))) or "-"

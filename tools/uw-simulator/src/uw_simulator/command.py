@@ -1,4 +1,4 @@
-"""The command line: every setting as an option, and a bench."""
+"""The command line: every setting as an option, orders to a running simulator, and a bench."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 import inspect
 import os
 import sys
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
+import httpx
+import orjson
 import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -31,20 +33,22 @@ Same socket, same REST, same limits, faults on request.
     -A me 127.0.0.1:8010/api/market/movers
 
 [bold]Misbehave[/bold] (from this machine only)
-  curl --json '{"code":1000}' 127.0.0.1:8010/_sim/drop
+  uw-simulator tell drop code=1000
   drop, mute, hush, half-open, refuse, close-after-accept, block-agents,
   swallow-joins, lag, duplicate, garbage, rest, exhaust, spend, limits,
   say, burst, replay, pause, reset
 
 [bold]See[/bold]
-  curl 127.0.0.1:8010/_sim/state
+  uw-simulator see state
   who is connected, what was sent, which limits a client exceeded
-  curl 127.0.0.1:8010/_sim/history
+  uw-simulator see history
   every socket and every violation, with times
 
 Each option is a variable too: --rate is UW_SIMULATOR_RATE.
 Tokens and passwords are variables only.
 """
+
+_AT = "http://127.0.0.1:8010"
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", no_args_is_help=False)
 
@@ -81,8 +85,6 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 
 
 def _annotated(kind: Any, option: Any) -> Any:
-    from typing import Annotated  # noqa: PLC0415 - made at run time, not written in a signature
-
     return Annotated[kind, option]
 
 
@@ -104,3 +106,35 @@ app.callback(invoke_without_command=True, help=_HELP)(_serve)
 def bench(count: int = 200_000, rate: float = 50_000, readers: int = 1, prepared: bool = False) -> None:
     """Send COUNT option trades at RATE a second to READERS sockets; print what arrived and what it cost."""
     typer.echo(asyncio.run(measure(count=count, rate=rate, readers=readers, prepared=prepared)))
+
+
+@app.command()
+def tell(order: str, words: Annotated[list[str] | None, typer.Argument()] = None, at: str = _AT) -> None:
+    """Give a running simulator an ORDER such as `refuse seconds=30 status=503`."""
+    body = dict(_word(word) for word in words or ())
+    _control("POST", at, order, body)
+
+
+@app.command()
+def see(what: str = "state", at: str = _AT) -> None:
+    """Show what a running simulator saw: `state`, `history`, `bursts` or `replay`."""
+    _control("GET", at, what, None)
+
+
+def _word(word: str) -> tuple[str, Any]:
+    """Return the key and the value of `key=value`; what is no JSON is a text."""
+    key, _, text = word.partition("=")
+    try:
+        return key, orjson.loads(text)
+    except ValueError:
+        return key, text
+
+
+def _control(method: str, at: str, order: str, body: dict[str, Any] | None) -> None:
+    try:
+        answer = httpx.request(method, f"{at}/_sim/{order}", json=body, timeout=120)
+    except httpx.HTTPError as error:
+        typer.echo(f"no simulator answers at {at} ({type(error).__name__})", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(answer.text)
+    raise typer.Exit(int(answer.is_error))

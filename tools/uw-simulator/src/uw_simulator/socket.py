@@ -169,7 +169,8 @@ class SocketProtocol(asyncio.Protocol):
         self._admitted = account
         host, port = self._transport.get_extra_info("peername")[:2]
         peer = f"{host}:{port}"
-        admission = account.sockets.arrive(upstream.clock(), f"one more from {peer}")
+        beside = ", ".join(f"{c.number} ({c.peer})" for c in upstream.connections.values())
+        admission = account.sockets.arrive(upstream.clock(), f"one more from {peer} beside {beside}")
         self._connection = upstream.connect(
             account, self, silenced=admission is Admission.MUTE, peer=peer, agent=agent
         )
