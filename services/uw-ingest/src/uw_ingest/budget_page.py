@@ -76,7 +76,7 @@ def _slot(facts: BudgetFacts, number: int) -> dict[str, Any]:
         "do": "" if state in ("free", *_OPEN) else cure(why),
         "leaving": value.get("leaving") is True,
         "until_s": round(max(live.at + facts.lease_length - facts.now, 0.0), 3) if live else None,
-        "epoch": value.get("epoch") if isinstance(value.get("epoch"), int) else live.revision if live else 0,
+        "epoch": value.get("epoch") or (live.revision if live else 0),
         "joined": _texts(value.get("accepted")),
         "refused": value.get("refused") if isinstance(value.get("refused"), dict) else {},
         "weights": value.get("weights") if isinstance(value.get("weights"), dict) else {},

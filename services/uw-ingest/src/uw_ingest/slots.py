@@ -188,6 +188,7 @@ class Slots:
             changed=keeper.touch,
         )
         self.held[number] = slot
+        keeper.touch()
         slot.start(self.plan.joins.get(number, ()) if self.plan is not None else ())
 
     def _lost(self, number: int, reason: str) -> None:
@@ -205,7 +206,7 @@ def sight_of(seen: Seen | None) -> Sight:
     names = [name for key in ("accepted", "owes") for name in _texts(value.get(key))]
     epoch = value.get("epoch")
     return Sight(
-        epoch=epoch if isinstance(epoch, int) else 0,
+        epoch=epoch if isinstance(epoch, int) and epoch else seen.revision,  # the value that took it has none
         connected=value.get("state") == Connection.CONNECTED,
         flows=value.get("flows") is True,
         covers=frozenset(names),
