@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baleen_bus import DropReason, PublishRefused
-from baleen_bus.acks import Refusal, Stored, judge
+from baleen_bus.acks import Refusal, Stored, judge, plain_ack
 from baleen_bus.envelope import Envelopes, Headers, header_text, header_value, origin_of
 from baleen_contracts.command import CommandRequest
 from baleen_contracts.signals import Signal
@@ -144,5 +144,20 @@ def test_of_equal_headers_the_last_counts():
     ],
 )
 def test_an_ack_means(body, headers, meaning):
-    """Stored, to be sent again, or never to be stored."""
+    """Stored, to be sent again, or never to be stored; only the plainest is read from the chunk at once."""
     assert judge(body, headers) == meaning
+
+    head = headers or b""
+    sizes = b"%d %d" % (len(head), len(head) + len(body)) if head else b"%d" % len(body)
+    chunk = b"%bMSG _INBOX.a.7 1 %b\r\n%b%b\r\n" % (b"H" * bool(head), sizes, head, body)
+    found = plain_ack("_INBOX.a.")(chunk, 0)
+    assert (found is not None) == (meaning == Stored("A", 3, duplicate=False))
+
+
+@pytest.mark.parametrize("inbox", ["_INBOX.b.", "_INBOXxa.", "_INBOX.a.1."])
+def test_an_ack_for_another_inbox_is_not_read(inbox):
+    """Nor one whose subject only looks alike."""
+    chunk = b'MSG _INBOX.a.7 1 22\r\n{"stream":"A","seq":3}\r\n'
+
+    assert plain_ack("_INBOX.a.")(chunk, 0)
+    assert plain_ack(inbox)(chunk, 0) is None

@@ -40,13 +40,15 @@ def alert(number: int) -> CustomAlert:
 @contextlib.contextmanager
 def acks_lost(bus: Bus, publisher: Publisher) -> Iterator[None]:
     """As long as this lasts, no ack reaches the publisher: the crash was quicker."""
-    straight = bus.nc._straight
+    straight, readers = bus.nc._straight, bus.nc._readers
     [sid] = [sid for sid, handler in straight.items() if handler == publisher._on_ack]
     straight[sid] = lambda *_: None
+    reader = readers.pop(sid)
     try:
         yield
     finally:
         straight[sid] = publisher._on_ack
+        readers[sid] = reader
 
 
 async def say_and_lose_the_acks(

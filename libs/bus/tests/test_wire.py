@@ -6,6 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baleen_bus.acks import plain_ack
 from baleen_bus.testing import eventually
 from baleen_bus.wire import WireClient
 
@@ -127,6 +128,44 @@ async def test_a_listener_that_fails_costs_only_its_own_message():
 
     assert heard == [1, 1]
     assert [type(failure) for failure in failures] == [ZeroDivisionError]
+
+
+async def test_what_a_failing_reader_leaves_goes_to_the_listener():
+    """It is told of, and no message is lost."""
+    heard, failures = [], []
+    client = WireClient(failures.append)
+    client._straight[1] = lambda _subject, body, _headers: heard.append(body)
+    client._readers[1] = lambda _chunk, _at: 1 // 0
+
+    await client._ps.parse(b"MSG a 1 1\r\n1\r\nMSG a 1 1\r\n2\r\n")
+
+    assert heard == [b"1", b"2"]
+    assert {type(failure) for failure in failures} == {ZeroDivisionError}
+
+
+async def test_a_servers_ack_is_as_plain_as_we_take_it_to_be(bus):
+    """A server that says it otherwise is understood, but slowly: this is where that shows."""
+    chunks: list[bytes] = []
+    inbox = bus.nc.new_inbox() + "."
+
+    def look(chunk: bytes, at: int) -> int:
+        chunks.append(chunk[at:])
+        return at
+
+    await bus.nc.listen(f"{inbox}*", lambda *_message: None, look)
+    head = b"NATS/1.0\r\nNats-Msg-Id: 1\r\n\r\n"
+    command = b"HPUB ingress.signal.v1.SPY %b7 %d %d\r\n%b{}\r\n" % (
+        inbox.encode(),
+        len(head),
+        len(head) + 2,
+        head,
+    )
+    await bus.nc.send_raw(command)
+    await eventually(lambda: chunks)
+
+    found = plain_ack(inbox)(chunks[0], 0)
+    assert found is not None
+    assert found.groups() == (b"7", b"SIGNAL", b"1")
 
 
 async def test_a_listener_that_ends_its_own_subscription_hears_no_more_of_the_chunk():

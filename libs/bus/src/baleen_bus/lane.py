@@ -104,8 +104,10 @@ class Lane:
         """The stream has this message: it, after the older ones of its subject that this settles too."""
         self._pause = FIRST_PAUSE
         self._troubled = False
-        settled = [entry]
         self._forget(entry)
+        settled = [entry]
+        if entry.older is None:
+            return settled
         while (older := settled[-1].older) is not None and not older.settled:
             settled[-1].older = None
             self._forget(older)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, Self, TypeVar
 
-from baleen_bus.acks import Refusal, Stored, judge
+from baleen_bus.acks import Refusal, Stored, judge, plain_ack
 from baleen_bus.connection import Bus, end_task
 from baleen_bus.envelope import Envelopes
 from baleen_bus.errors import BusClosed, DropReason, OutboxFull, PublishRefused
@@ -63,6 +63,7 @@ class Publisher:
         )
         self._recall = Recall(bus, self._outbox, self._stored)
         self._inbox = bus.nc.new_inbox() + "."
+        self._plain_ack = plain_ack(self._inbox)
         self._largest = bus.nc.max_payload - HEADROOM
         self._number = 0
         self._wake = asyncio.Event()
@@ -90,7 +91,7 @@ class Publisher:
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as opening:
-            subscription = await self._bus.nc.listen(f"{self._inbox}*", self._on_ack)
+            subscription = await self._bus.nc.listen(f"{self._inbox}*", self._on_ack, self._read_acks)
             opening.push_async_callback(self._bus.nc.unlisten, subscription)
             opening.callback(self._bus.on_disconnected(self._outbox.link_down))
             opening.callback(self._bus.on_reconnected(self._on_link))
@@ -181,6 +182,15 @@ class Publisher:
         self._outbox.link_up()
         self._wake.set()
 
+    def _read_acks(self, chunk: bytes, at: int) -> int:
+        while found := self._plain_ack(chunk, at):
+            number, name, seq = found.groups()
+            answer = Stored(name.decode(), int(seq), False)
+            self._recall.last_acked[answer.stream] = answer.seq
+            self._stored(int(number), answer)
+            at = found.end()
+        return at
+
     def _on_ack(self, subject: bytes, body: bytes, headers: bytes | None) -> None:
         number = int(subject[len(self._inbox) :])
         answer = judge(body, headers)
@@ -237,7 +247,7 @@ class Publisher:
     def _settled(self) -> None:
         if self._outbox.messages == 0:
             self._empty.set()
-        elif self._outbox.waits():
+        elif not self._wake.is_set() and self._outbox.waits():
             self._wake.set()
 
     def _call(self, callback: Callable[[_T], None], argument: _T) -> None:

@@ -24,6 +24,8 @@ _END: Final = 2
 
 Handler = Callable[[bytes, bytes, bytes | None], None]
 """Called with subject, body and raw header block (None if there is none), in order of arrival."""
+Reader = Callable[[bytes, int], int]
+"""Reads what it knows of a chunk as it came, from a place on, and returns the place where it stopped."""
 
 
 class WireClient(Client):
@@ -33,20 +35,26 @@ class WireClient(Client):
         super().__init__()
         self._ps = _ChunkParser(self)
         self._straight: dict[int, Handler] = {}
+        self._readers: dict[int, Reader] = {}
         self._on_handler_error = on_handler_error
 
-    async def listen(self, subject: str, handler: Handler) -> Subscription:
+    async def listen(self, subject: str, handler: Handler, reader: Reader | None = None) -> Subscription:
         """Subscribes ``handler`` directly: no queue, no task; order is that of the connection.
 
         The handler must be short: nothing else is read meanwhile. Its exceptions are reported, never raised.
+        A ``reader`` may take messages of this subscription whose form it knows, protocol and all, before
+        they are looked at; what it leaves is for the handler.
         """
         sid = self._sid + 1  # the next subscription's number; no await stands between here and its use
         self._straight[sid] = handler
+        if reader is not None:
+            self._readers[sid] = reader
         return await self.subscribe(subject, cb=_unreached)
 
     async def unlisten(self, subscription: Subscription) -> None:
         """Ends what ``listen`` began; harmless on a closed connection."""
         self._straight.pop(subscription._id, None)  # noqa: SLF001 - the seam
+        self._readers.pop(subscription._id, None)  # noqa: SLF001
         with contextlib.suppress(nats.errors.Error, OSError):  # a dead link has ended it already
             await subscription.unsubscribe()
 
@@ -83,7 +91,7 @@ class WireClient(Client):
 
     def hand_on(self, chunk: bytes) -> bytes:
         """Hands on the straight messages with which a chunk begins; returns what is left of it."""
-        at, straight = 0, self._straight
+        at, straight = self._read_on(chunk, 0), self._straight
         while found := _MESSAGE.match(chunk, at):
             marked, subject, sid, head, size = found.groups()
             handler = straight.get(int(sid))
@@ -96,8 +104,17 @@ class WireClient(Client):
                 self._handle(handler, subject, chunk[body:end], chunk[start:body])
             else:
                 self._handle(handler, subject, chunk[start:end], None)
-            at = end + _END
+            at = self._read_on(chunk, end + _END)
         return chunk[at:]
+
+    def _read_on(self, chunk: bytes, at: int) -> int:
+        """Lets the readers take what they know from here on; returns where the last one stopped."""
+        try:
+            for reader in self._readers.values():
+                at = reader(chunk, at)
+        except Exception as error:  # noqa: BLE001 - as in _handle; what it was reading goes to the handler
+            self._on_handler_error(error)
+        return at
 
 
 class _ChunkParser(Parser):
