@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +22,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from baleen.recorder import recordings_in
+from baleen_bus.testing import NatsServer
 from baleen_runtime.health import Health
 from baleen_runtime.operator import operator_routes
 from baleen_runtime.serve import listen_on, serve
@@ -78,17 +81,17 @@ async def heard_by(tap: Tap, simulator: Simulator) -> AsyncIterator[list[str]]:
     """Hand all frames of a socket that joined the channels to a tap, and to a list."""
     heard: list[str] = []
 
-    async def listen(socket: websockets.ClientConnection) -> None:
-        async for text in socket:
+    async def listen(line: websockets.ClientConnection) -> None:
+        async for text in line:
             assert isinstance(text, str)
             heard.append(text)
             if tap.listeners:
                 tap.frame(datetime.now(UTC), text.encode())
 
-    async with websockets.connect(simulator.socket_url, user_agent_header=AGENT, max_size=None) as socket:
-        listening = asyncio.create_task(listen(socket))
+    async with websockets.connect(simulator.socket_url, user_agent_header=AGENT, max_size=None) as line:
+        listening = asyncio.create_task(listen(line))
         for channel in CHANNELS:
-            await socket.send(json.dumps({"channel": channel, "msg_type": "join"}))
+            await line.send(json.dumps({"channel": channel, "msg_type": "join"}))
         await until(lambda: sum('"response":{}' in text for text in heard) == len(CHANNELS), "acks")
         try:
             yield heard
@@ -242,3 +245,56 @@ async def test_what_cannot_be_played_is_told(tmp_path: Path, words: list[str], w
 def played(folder: Path) -> list[str]:
     """Return the frames that can be read there now."""
     return [text for _, text in recording([folder])()] if any(folder.glob("frames-*")) else []
+
+
+@asynccontextmanager
+async def ingesting(nats: NatsServer, upstream: str) -> AsyncIterator[str]:
+    """Run uw-ingest as a process; yields its operator port's address once all channels are joined."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {
+        "BALEEN_NATS_URL": nats.url, "UW_INGEST_PORT": port, "UW_INGEST_UPSTREAM_URL": upstream,
+        "UW_INGEST_TOKEN": "simulated-token", "UW_INGEST_SOURCE": "uw-simulator",
+        "UW_INGEST_CALENDAR": "always_open",
+    }  # fmt: skip
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("UW_", "BALEEN_"))}
+    environ = {**clean, **{name: str(value) for name, value in told.items()}}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "uw_ingest", env=environ, stderr=asyncio.subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with httpx.AsyncClient() as http:
+            await until(lambda: _joined(http, url), "all channels are joined")
+        yield url
+    finally:
+        child.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(child.wait(), WITHIN)
+
+
+async def _joined(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        channels = (await http.get(f"{url}/budget")).json()["channels"]
+    except (httpx.HTTPError, ValueError):
+        return False
+    return bool(channels) and all(channel["state"] == "joined" for channel in channels)
+
+
+async def test_what_a_real_ingest_hears_is_recorded_without_a_hole(tmp_path: Path, nats_server: NatsServer):
+    """Every option trade that the journal has between the first recorded and the last, in order."""
+    tape, journal = tmp_path / "tape", tmp_path / "journal"
+    async with (
+        Simulator.in_process(source="mix", journal=journal) as simulator,
+        ingesting(nats_server, simulator.http_url) as ingest,
+        baleen("record", "--to", tape, "--ingest", ingest, "--for", 3) as child,
+    ):
+        code, said = await ended(child)
+
+    frames = data([text for _, text in recording([tape])()])
+    recorded = [f"option_trade:{payload['id']}" for name, payload in frames if name == "option_trades"]
+    noted = [line.split() for line in journal.read_text().splitlines()]
+    trades = [identity for _, channel, _, identity in noted if channel == "option_trades"]
+    first = trades.index(recorded[0])
+    assert (code, len(recorded) > 100, "0 dropped, 0 holes" in said) == (0, True, True)
+    assert recorded == trades[first : first + len(recorded)]
