@@ -44,7 +44,8 @@ MAX_WORDS = 200  # characters of upstream's that are quoted
 _TICK = 1.0  # seconds; the longest the protocol goes without hearing that time passed
 ONE_TOO_MANY = "closed at once, as one socket too many"
 _AT_ONCE = 5.0  # seconds; a clean close so early, before anything was said, refuses the socket
-_COOL_FIRST, _COOL_MOST = 60.0, 900.0  # seconds a refused socket rests; doubles
+_COOL_FIRST, _COOL_MOST = 5.0, 900.0  # seconds a refused socket rests; doubles
+_HEALTHY = 60.0  # seconds after which a refusal is forgotten
 
 
 class Connection(StrEnum):
@@ -214,7 +215,7 @@ class Feed:
         if self.reason.startswith("closed by upstream (1000") and lasted < _AT_ONCE and not self._joined():
             self.reason = ONE_TOO_MANY
         refused = self.reason in (ONE_TOO_MANY, REFUSED_IN_SILENCE)
-        self._coolings = self._coolings + 1 if refused else 0 if lasted > _COOL_FIRST else self._coolings
+        self._coolings = self._coolings + 1 if refused else 0 if lasted > _HEALTHY else self._coolings
         self._failed(Connection.COOLING if refused else Connection.WAITING, self.reason or "lost")
         self._on_down(self._heard_at)
         rest = min(_COOL_FIRST * 2 ** min(self._coolings - 1, 8), _COOL_MOST) if refused else 0.0

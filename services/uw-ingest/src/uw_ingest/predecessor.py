@@ -41,17 +41,15 @@ class Newest(NamedTuple):
     message_id: str
 
 
-async def newest_of(bus: Bus, channels: Iterable[str]) -> dict[str, Newest]:
-    """Return the newest stored message of each channel; channels without one are left out.
+async def newest_of(bus: Bus, channels: Iterable[str]) -> dict[str, Newest | None]:
+    """Return the newest stored message of each channel, ``None`` where there is none.
 
-    A bus that does not answer within some seconds leaves out the rest.
+    Channels are left out of which a bus that does not answer within some seconds said nothing.
     """
-    found: dict[str, Newest] = {}
+    found: dict[str, Newest | None] = {}
 
     async def read(channel: str) -> None:
-        newest = await _patiently(partial(_newest, bus, channel))
-        if newest is not None:
-            found[channel] = newest
+        found[channel] = await _patiently(partial(_newest, bus, channel), tries=None)
 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(NEWEST_WITHIN), asyncio.TaskGroup() as tasks:

@@ -1,10 +1,11 @@
-"""The REST budget as all replicas share it: one key on the bus, written before every call.
+"""The REST budget as all replicas share it: one key on the bus, written before and after every call.
 
 Whoever takes the budget over writes the key first. From then on its predecessor's writes fail, and with them
 its calls, whatever that process believes about the time. Without the bus nobody asks upstream anything.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -122,6 +123,12 @@ class Quota:
     def landed(self, call: Call, *, status: int, headers: Mapping[str, str]) -> None:
         """A call was answered in full."""
         self.budget.landed(call, self._clock.now(), self._at(), status=status, headers=headers)
+
+    async def settle(self) -> None:
+        """Write down what is over, lest a successor waits for it; if that fails, it waits in vain."""
+        async with self._writing:
+            with contextlib.suppress(BusError):  # the next reservation finds out
+                await self._store()
 
     def limited(self, call: Call, *, kind: Limit, headers: Mapping[str, str], spread: float) -> float:
         """Upstream said 429: return for how many seconds."""

@@ -79,6 +79,7 @@ class Rest:
             raise RestFailed("the reservation is too old to be used")
         status, headers, body = await self._answer(call, path, params)
         self.quota.landed(call, status=status, headers=headers)
+        await self.quota.settle()
         if status == _OK:
             return self._content(body)
         self._tally.rest_calls[str(status)] += 1

@@ -7,7 +7,7 @@ replicas, in the lease's value, what it hears.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from baleen_bus.connection import Bus
@@ -18,15 +18,16 @@ from baleen_runtime.clock import Clock
 from uw_ingest.channels import feed_of, kind_of
 from uw_ingest.feed import Connection, Feed, FeedSettings
 from uw_ingest.gaps import Holes
-from uw_ingest.handover import Doubt, Handovers, Sight, covered_by
+from uw_ingest.handover import OUTDATED, Doubt, Handovers, Sight, covered_by
 from uw_ingest.intake import Hearers, Intake
 from uw_ingest.outlet import Outlet
-from uw_ingest.predecessor import newest_of
+from uw_ingest.predecessor import Newest, newest_of
 from uw_ingest.protocol import FeedProtocol, Joined
 from uw_ingest.tally import Tally
 from uw_ingest.tap import Tap
 from uw_ingest.weights import Weights
 
+LONG_AGO = timedelta(minutes=10)  # since when something may be missing, if the bus does not say
 FLOWS_WITHIN = 15.0  # seconds since the last data
 LOST = "what the last holder had not yet published is lost"
 
@@ -68,6 +69,7 @@ class Slot:
         self._around = around
         self.wanted: tuple[str, ...] = ()
         self._moved: set[str] = set()  # wanted channels of which nothing may be missed
+        self._floors: dict[str, Newest] = {}  # of those that another socket had: the newest before we joined
         self._left: dict[str, float] = {}  # when each channel was left whose last frames are not said yet
         self._news = asyncio.Event()
         self._handovers = Handovers()
@@ -117,6 +119,7 @@ class Slot:
         self._left = {channel: at for channel, at in self._left.items() if channel not in channels}
         self._moved |= {c for c in channels if c in set(moved) and c not in self.wanted and kind_of(c).every}
         self._moved &= set(channels)
+        self._floors = {channel: newest for channel, newest in self._floors.items() if channel in channels}
         self.wanted = tuple(channels)
         self._news.set()
 
@@ -187,17 +190,22 @@ class Slot:
         """Join what is wanted; what nobody brings meanwhile has a hole since the newest that the bus has."""
         self._news.clear()
         around, joins = self._around, self.feed.protocol.report()
-        orphans = [c for c in self._moved if c not in joins and self._bearer(c) is None]
-        newest = await newest_of(around.bus, orphans) if orphans else {}
-        for channel, last in newest.items():
-            around.holes.open(
-                channel,
-                last.at,
-                GapReason.RESTARTED,
-                now=around.clock.now(),
-                detail=LOST,
-                before_id=last.message_id,
-            )
+        moved = [channel for channel in self._moved if channel not in joins]
+        newest = await newest_of(around.bus, moved) if moved else {}
+        for channel in moved:
+            now = around.clock.now()
+            last = newest.get(channel, Newest(now - LONG_AGO, ""))
+            if last is not None and self._bearer(channel) is not None:
+                self._floors[channel] = last
+            elif last is not None:
+                around.holes.open(
+                    channel,
+                    last.at,
+                    GapReason.RESTARTED,
+                    now=now,
+                    detail=LOST,
+                    before_id=last.message_id or None,
+                )
         self.intake.joined = frozenset(self.wanted) | self._left.keys()
         self.feed.want(self.wanted)
 
@@ -207,18 +215,17 @@ class Slot:
     def _joined(self, channel: str) -> None:
         """Upstream accepted a join: from here on nothing of the channel is missed by this socket."""
         self.intake.rejoined(channel)
-        if channel in self._moved:
-            self._moved.discard(channel)
-            bearer = self._bearer(channel)
-            if bearer is not None:
-                epoch = self._around.others(self.number)[bearer].epoch
-                self._spawn(self._doubt(channel, bearer, epoch, self._around.clock.now()), "doubt")
-
-    async def _doubt(self, channel: str, bearer: int, epoch: int, at: datetime) -> None:
-        newest = (await newest_of(self._around.bus, [channel])).get(channel)
-        if newest is not None:
-            since = min(newest.at, at)
-            self._handovers.doubts.append(Doubt(channel, bearer, epoch, since, at, newest.message_id))
+        self._moved.discard(channel)
+        floor = self._floors.pop(channel, None)
+        if floor is None:
+            return
+        now, bearer = self._around.clock.now(), self._bearer(channel)
+        epoch = OUTDATED if bearer is None else self._around.others(self.number)[bearer].epoch
+        doubt = Doubt(channel, bearer or 0, epoch, min(floor.at, now), now, floor.message_id or None)
+        if bearer is None:  # gone between our wish to join and upstream's answer
+            self._around.outlet.announce([_gap(doubt)])
+        else:
+            self._handovers.doubts.append(doubt)
 
     def _heard(self, counts: Mapping[str, int]) -> None:
         self._heard_at = self._around.clock.monotonic()
