@@ -71,7 +71,7 @@ async def running(poll: Any) -> AsyncIterator[None]:
 async def congress(
     statuses: dict[str, int], say: Callable[[Message], bool], stored: Any, *, every: float = 0.02
 ) -> AsyncIterator[tuple[Congress, Callable[[str], int]]]:
-    """A running poll of an upstream whose endpoints answer with these statuses, and how often one was asked."""
+    """A running poll of an upstream whose endpoints answer with these statuses, and how often each was."""
     rows = samples.rest_body("congress-recent-trades.doc")
 
     def answering(status: int) -> Answer:
@@ -112,7 +112,7 @@ def taking(said: list[Any]) -> Callable[[Message], bool]:
 
 @pytest.mark.parametrize("status", [422, 500, 503])
 async def test_an_endpoint_that_always_fails_does_not_cost_the_other_ones_rows(status: int, eventually: Any):
-    """The rows of the good endpoint are said once; a failure is told, a refusal borne and rarely tried again."""
+    """The rows of the good endpoint are said once; a failure is told, a refusal rarely tried again."""
     said: list[Message] = []
     statuses = {"recent-trades": 200, "late-reports": status}
     async with congress(statuses, taking(said), nothing) as (poll, asked):
@@ -274,7 +274,7 @@ async def test_what_the_bus_has_forgotten_is_no_news(eventually: Any):
     for known, expected in (([], 2), (["congress_trade:x:SPY"], 1)):
         said: list[CongressTrade] = []
         answers = {name: by_trade_date([old, new]) for name in ("recent-trades", "late-reports")}
-        async with upstream(answers) as (rest, tally, asked):
+        async with upstream(answers) as (rest, tally, _):
             poll = recent(rest, tally, said, known)
             async with running(poll):
                 await eventually(lambda: poll.facts().answered_ago is not None, "both are answered")  # noqa: B023

@@ -122,6 +122,19 @@ async def test_a_strangers_record_costs_patience_and_nothing_else(
     assert (await stored(bucket))["owner"] == "one"
 
 
+async def test_what_is_over_is_written_down_too(bucket: Bucket):
+    """A successor need not wait for calls that were answered; without a bus the next write says it."""
+    quota = await holder(bucket, "one")
+    quota.landed(await quota.reserve(), status=200, headers={})
+    await quota.settle()
+    assert (await stored(bucket))["flying"] == 0
+
+    await bucket.put(KEY, b"mine now")
+    await quota.settle()
+    with pytest.raises(QuotaTaken):
+        await quota.reserve()
+
+
 async def test_a_strangers_write_stops_the_holder_until_it_loads_again(bucket: Bucket):
     """It cannot be told from a successor's; the lease decides who loads."""
     quota = await holder(bucket, "one")
