@@ -69,6 +69,7 @@ class Intake:
         self._queue: deque[tuple[datetime, bytes]] = deque()
         self._size = 0
         self._busy = False  # a turn is due
+        self._retired = False
         self._rejoined: dict[str, datetime] = {}
         self._cut_at = datetime.min.replace(tzinfo=UTC)
         self._came = self._seen = 0  # frames of this socket that are data, and how many were asked about
@@ -132,10 +133,10 @@ class Intake:
             self._slice()
         self._settle()
 
-    def close(self) -> None:
-        """Say what was received and be done; what does not fit any more stays in ``backlog``."""
-        self.flush()
-        self._outlet.wakes.remove(self._wake)
+    def retire(self) -> None:
+        """No more frames come: say what was received, in turns as ever, and be done."""
+        self._retired = True
+        self._wake()
 
     def _arm(self) -> None:
         """See to it that a turn comes, if there is anything to do and room; else the outlet wakes us."""
@@ -155,6 +156,9 @@ class Intake:
             self._settle()
         finally:
             self._busy = False
+            if self._retired and not self._queue:
+                self._outlet.wakes.remove(self._wake)
+                self._retired = False
             self._arm()
 
     def _slice(self) -> None:

@@ -14,10 +14,11 @@ that it was not charged. Upstream's headers correct the count, since other progr
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from enum import StrEnum
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from uw_ingest import limits_told as told
+from uw_ingest.limits_told import MINUTE, Limit
 from uw_ingest.quota_record import Record
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -25,30 +26,11 @@ CALL_ENDS_WITHIN = 30.0
 """Seconds after which a granted call is over, whatever became of it: sent late, answered late, or not."""
 
 _DAY_ENDS = time(20, 0)
-_MINUTE = 60.0
-_WINDOW = _MINUTE + 0.001  # a millisecond over, since clocks and sums round
-_UNCAPPED = 100_000  # some keys answer with a million remaining
+_WINDOW = MINUTE + 0.001  # a millisecond over, since clocks and sums round
 _TURN_SLACK = 5.0  # seconds after 20:00, since upstream's clock is another
 _TURN_DOUBTED = 7_200.0  # seconds; upstream says "8PM EST", which in summer may be an hour later
 _TURN_AGAIN = 900.0
 _OK, _TOO_MANY = 200, 429
-
-
-class Limit(StrEnum):
-    """The three things a 429 can mean; their cures differ."""
-
-    CONCURRENCY = "concurrency"
-    MINUTE = "minute"
-    DAY = "day"
-
-
-def limit_of(body: str) -> Limit:
-    """Tell the three bodies of a 429 apart."""
-    if "daily_request_limit_hit" in body or "daily request limit" in body:
-        return Limit.DAY
-    if "concurrent requests" in body:
-        return Limit.CONCURRENCY
-    return Limit.MINUTE
 
 
 def day_reset(now: datetime) -> datetime:
@@ -153,7 +135,7 @@ class Budget:
         """Return how many calls may go out in the next sixty seconds."""
         at = max(at, self._at)
         tokens = min(max((at - self._next) / self._interval + self._burst, 0.0), self._burst)
-        open_for = min(max(at + _MINUTE - self._blocked_until, 0.0), _MINUTE)
+        open_for = min(max(at + MINUTE - self._blocked_until, 0.0), MINUTE)
         return int(tokens + open_for / self._interval) if open_for else 0
 
     def wait(self, now: datetime, at: float | None = None, *, urgent: bool = False) -> float:
@@ -208,10 +190,8 @@ class Budget:
                 self.day_limit = self.day_used
             self._doubt_the_turn(now, at)
             return self._due - at
-        wait = _minute_left(headers) if kind is Limit.MINUTE else 0.375 + 0.125 * spread
-        asked = _number(headers, "retry-after")
-        if asked is not None:
-            wait = max(wait, min(asked, _MINUTE))
+        wait = told.minute_ends_in(headers) if kind is Limit.MINUTE else 0.375 + 0.125 * spread
+        wait = max(wait, told.retry_after(headers))
         self._blocked_until = max(self._blocked_until, at + wait)
         return self._blocked_until - at
 
@@ -272,11 +252,11 @@ class Budget:
         self, call: Call, now: datetime, at: float, headers: Mapping[str, str], *, charged: bool
     ) -> None:
         """Believe the header, plus what it cannot know yet: calls not over when this one was granted."""
-        self.day_limit = _number(headers, "x-uw-token-req-limit") or self.day_limit
-        told = _number(headers, "x-uw-daily-req-count")
-        if told is None or call.turn != self._turn:
+        self.day_limit = told.day_limit(headers) or self.day_limit
+        upstreams = told.day_used(headers)
+        if upstreams is None or call.turn != self._turn:
             return
-        used = told + self._charged - call.resolved - charged
+        used = upstreams + self._charged - call.resolved - charged
         if call.number > self._corrected:
             self.day_used = used
         else:  # an answer that crossed another one knows less of what others spend
@@ -286,22 +266,11 @@ class Budget:
             self._doubt_the_turn(now, at)
 
     def _correct_minute(self, at: float, headers: Mapping[str, str]) -> None:
-        left = _number(headers, "x-uw-req-per-minute-remaining")
-        if left is None or left >= _UNCAPPED:
+        left = told.minute_left(headers)
+        if left is None:
             return
         left -= len(self._calls)  # perhaps not counted yet
         if left <= 0:
-            self._blocked_until = max(self._blocked_until, at + _minute_left(headers))
+            self._blocked_until = max(self._blocked_until, at + told.minute_ends_in(headers))
         else:  # someone else spends too: move our own clock to what is really left
             self._next = max(self._next, at + self._burst_span - (left - 1) * self._interval)
-
-
-def _minute_left(headers: Mapping[str, str]) -> float:
-    """Return the seconds until upstream's minute starts anew; whatever the header says, a minute at most."""
-    reset = _number(headers, "x-uw-req-per-minute-reset")
-    return _MINUTE if reset is None else min(reset / 1000, _MINUTE)
-
-
-def _number(headers: Mapping[str, str], name: str) -> int | None:
-    text = headers.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None  # noqa: PLR2004 - sane

@@ -179,7 +179,9 @@ class _Table:
         for number, channels in sorted(self.before.items()):
             for channel in channels:
                 self.sat.setdefault(channel, number)
-        self.sat |= {p.channel: p.slot for p in self.previous.placements if p.via is None}
+        self.sat |= {
+            p.channel: p.slot for p in self.previous.placements if p.channel in self.before.get(p.slot, ())
+        }
         self.sat = {
             channel: number
             for channel, number in self.sat.items()

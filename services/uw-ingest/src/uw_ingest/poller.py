@@ -18,12 +18,13 @@ from baleen_contracts import by_name
 from baleen_contracts.market_mover import MarketMover
 from baleen_runtime.clock import Clock
 from uw_ingest.backfiller import Backfiller
+from uw_ingest.congress import Congress
 from uw_ingest.errors import QuotaTaken
 from uw_ingest.feed_state import PollFacts
 from uw_ingest.limiter import day_reset
 from uw_ingest.market_hours import MarketHours
 from uw_ingest.outlet import Outlet
-from uw_ingest.polls import Congress, Movers, Poll
+from uw_ingest.polls import Movers, Poll
 from uw_ingest.predecessor import known_disclosures
 from uw_ingest.quota import Quota
 from uw_ingest.rest import Rest

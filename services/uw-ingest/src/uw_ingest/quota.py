@@ -16,7 +16,8 @@ from baleen_bus.errors import BusError, Conflict
 from baleen_bus.kv import Bucket, Entry
 from baleen_runtime.clock import Clock
 from uw_ingest.errors import QuotaTaken, RestFailed, RestLimited
-from uw_ingest.limiter import CALL_ENDS_WITHIN, Budget, Call, Limit
+from uw_ingest.limiter import CALL_ENDS_WITHIN, Budget, Call
+from uw_ingest.limits_told import Limit
 from uw_ingest.quota_record import Record, read_record
 
 log: Any = structlog.get_logger("uw_ingest.quota")

@@ -12,7 +12,8 @@ import orjson
 from baleen_runtime.redact import Redactor
 from uw_ingest.connect import HEADERS
 from uw_ingest.errors import QuotaTaken, RestFailed, RestLimited, RestRefused
-from uw_ingest.limiter import CALL_ENDS_WITHIN, Call, limit_of
+from uw_ingest.limiter import CALL_ENDS_WITHIN, Call
+from uw_ingest.limits_told import limit_of
 from uw_ingest.quota import Quota
 from uw_ingest.tally import Tally
 

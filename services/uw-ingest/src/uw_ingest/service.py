@@ -34,7 +34,7 @@ log: Any = structlog.get_logger("uw_ingest")
 
 CALENDAR_AGAIN_AFTER = 86_400.0  # seconds
 STORED_WITHIN = 30.0  # seconds; a bus that takes longer is not ready
-LEFT_WITHIN = 10.0  # seconds for handing over, more than every step of it may take together
+LEFT_WITHIN = 25.0  # seconds for handing over and saying all, as long as it moves
 NO_UPSTREAM = "no token: set UW_INGEST_TOKEN, and UW_INGEST_UPSTREAM_URL unless it is upstream's own"
 
 _Job = Callable[[], Coroutine[Any, Any, None]]

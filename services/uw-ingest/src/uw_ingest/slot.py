@@ -28,6 +28,7 @@ from uw_ingest.tap import Tap
 from uw_ingest.weights import Weights
 
 LONG_AGO = timedelta(minutes=10)  # since when something may be missing, if the bus does not say
+HURRY = 0.02  # seconds between two looks when somebody waits
 FLOWS_WITHIN = 15.0  # seconds since the last data
 LOST = "what the last holder had not yet published is lost"
 
@@ -77,7 +78,7 @@ class Slot:
         self._heard_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.leaving = False
-        self._closed_at = 0.0
+        self._read_at = 0.0  # when the last frame of the closed socket may have been read
         self._told: dict[str, Any] = {}
         self.intake = Intake(
             around.outlet,
@@ -124,12 +125,12 @@ class Slot:
         self._news.set()
 
     def close(self, reason: str) -> None:
-        """Close the socket now, and put into the outlet what it brought."""
-        self._closed_at = self._around.clock.monotonic()
+        """Close the socket now; what it brought is still said."""
+        self._read_at = self._around.clock.monotonic()
         self.feed.stop(reason)
         for task in self._tasks:
             task.cancel()
-        self.intake.close()
+        self.intake.retire()
         for channel in self.wanted:
             if self._bearer(channel) is None:  # whoever takes the slot finds the same hole on the bus
                 self._around.holes.forget(channel)
@@ -252,9 +253,24 @@ class Slot:
     def said(self) -> bool:
         """Tell, once closed, whether the bus has everything that this socket brought."""
         around = self._around
-        age = around.clock.monotonic() - self._closed_at
+        age = around.clock.monotonic() - self._read_at
         waits = around.publisher.oldest_age(asyncio.get_running_loop().time())
         return not self.intake.backlog and not around.outlet.backlog and waits <= age
+
+    async def say_all(self, stuck_after: float) -> bool:
+        """Wait, once closed, until the bus has everything; give up when nothing moves for so many seconds."""
+        around, time = self._around, asyncio.get_running_loop().time
+        least, oldest, moved_at = self.intake.backlog, 0.0, time()
+        while not self.said():
+            left, first = self.intake.backlog, time() - around.publisher.oldest_age(time())
+            if left:
+                self._read_at = around.clock.monotonic()
+            if left < least or first > oldest + HURRY:
+                least, oldest, moved_at = left, first, time()
+            elif time() - moved_at > stuck_after or not around.bus.connected:
+                return False
+            await asyncio.sleep(HURRY)
+        return True
 
     def _said_since(self, at: float) -> bool:
         """Tell whether the bus has everything that was received up to a moment (monotonic seconds)."""

@@ -13,7 +13,7 @@ from baleen_bus.leases import LeaseKeeper, LeaseView, Seen
 from uw_ingest.feed import Connection
 from uw_ingest.handover import Sight
 from uw_ingest.planner import Plan
-from uw_ingest.slot import Slot, Surroundings
+from uw_ingest.slot import HURRY, Slot, Surroundings
 
 log: Any = structlog.get_logger("uw_ingest.slots")
 
@@ -21,8 +21,7 @@ KEY = "socket."
 LOOK_EVERY = 0.5  # seconds
 AFTER_YOU = 0.6  # seconds a replica waits before it takes one more slot, for each that it has
 TAKEN_WITHIN = 0.5  # seconds for another replica to plan, once we do not
-HURRY = 0.02  # seconds between two looks when somebody waits
-SAID_WITHIN = 2.0  # seconds for saying what a slot that is given up had heard
+STUCK_AFTER = 3.0  # seconds without progress before what a slot had heard is given up
 
 
 class Slots:
@@ -113,6 +112,7 @@ class Slots:
         """Close every socket now and release nothing; for leaving in a hurry."""
         for slot in self.held.values():
             slot.close(reason)
+            slot.intake.flush()
         self.held.clear()
 
     async def leave(self, within: float) -> None:
@@ -141,12 +141,10 @@ class Slots:
         self._given_up.add(number)
         try:
             slot.close("leaving")
-            deadline = asyncio.get_running_loop().time() + SAID_WITHIN
-            while not slot.said() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(HURRY)
-            if slot.said():
+            said = await slot.say_all(STUCK_AFTER)
+            if said:
                 await self.keepers[number].release()
-            log.info("slot given up", slot=number, said=slot.said())
+            log.info("slot given up", slot=number, said=said)
         finally:
             self._given_up.discard(number)
 
