@@ -1,6 +1,7 @@
 """Reads the books at the end of a drill: upstream's journal, the streams, the announced gaps."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -8,6 +9,7 @@ from tests.chaos.fleet import until
 from tests.chaos.ledger import Announced, Said
 
 from baleen_bus import Bus
+from baleen_bus.envelope import header_text
 from baleen_bus.reading import Delivered, fetch_after
 from baleen_contracts.feed import FeedGap
 from uw_ingest.channels import feed_of
@@ -21,7 +23,7 @@ async def stored_ids(bus: Bus) -> list[str]:
     found = list[str]()
 
     def note(item: Delivered) -> None:
-        found.append(item.headers["Nats-Msg-Id"])
+        found.append(header_text(item.headers["Nats-Msg-Id"]))
 
     for stream in STREAMS:
         await fetch_after(bus, stream, ">", 0, note)
@@ -44,18 +46,19 @@ def announced(gap: FeedGap) -> Announced:
     return Announced(gap.feed, gap.started_at.timestamp(), gap.ended_at.timestamp(), str(gap.reason))
 
 
-def said(journal: Path, since: float) -> list[Said]:
-    """What upstream said since a moment (epoch seconds), to whomever, nobody included.
+def said(journal: Path, channels: Sequence[str], since: float) -> list[Said]:
+    """What upstream said on these channels since a moment (epoch seconds), to whomever, nobody included.
 
     Raises:
         AssertionError: upstream threw frames away because a reader lagged; then nobody could have known.
     """
     found, dropped = list[Said](), 0
+    names = {channel.partition(":")[0] for channel in channels}
     for line in journal.read_text().splitlines():
         at, channel, to, identity = line.split(" ", 3)
         if channel == "!":
             dropped += int(identity)
-        elif int(at) >= since * 1000:
+        elif channel in names and int(at) >= since * 1000:
             found.append(Said(int(at) / 1000, feed_of(channel), identity, to))
     assert not dropped, f"upstream dropped {dropped} frames of readers that lag: the drill is too fast"
     return found
