@@ -19,7 +19,8 @@ from baleen_contracts import Message
 from baleen_contracts.congress_trade import CongressTrade
 from baleen_contracts.market_mover import MarketMover
 from baleen_runtime.clock import SystemClock
-from uw_ingest.polls import Congress, Movers
+from uw_ingest.congress import Congress
+from uw_ingest.polls import Movers
 from uw_ingest.predecessor import known_disclosures
 from uw_ingest.quota import Quota
 from uw_ingest.rest import Rest
