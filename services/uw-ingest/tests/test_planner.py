@@ -459,7 +459,10 @@ class Fleet(RuleBasedStateMachine):
 
     def views(self) -> dict[int, SlotView]:
         """Only what somebody holds."""
-        return {n: SlotView(n, True, n in self.leaving, True, frozenset(self.accepted[n])) for n in self.held}
+        return {
+            n: slot(n, *self.accepted[n], leaving=n in self.leaving, full_at=self.full_at.get(n))
+            for n in self.held
+        }
 
     @invariant()
     def the_same_in_gives_the_same_out(self) -> None:
@@ -519,8 +522,11 @@ class Fleet(RuleBasedStateMachine):
         """Upstream accepts some of what a slot joins."""
         number = data.draw(st.sampled_from(sorted(self.held)))
         asked = [c for c in self.current.joins.get(number, ()) if c not in self.accepted[number]]
-        if asked:
-            self.accepted[number] |= set(data.draw(st.lists(st.sampled_from(asked), min_size=1)))
+        room = self.full_at.get(number, MOST) - len(self.accepted[number])
+        if asked and room > 0:
+            self.accepted[number] |= set(
+                data.draw(st.lists(st.sampled_from(asked), min_size=1, max_size=room))
+            )
             self.replan()
 
     @precondition(lambda self: self.held)
@@ -556,7 +562,7 @@ class Fleet(RuleBasedStateMachine):
         """All goes well for a while: slots are taken, joins accepted."""
         self.held |= set(self.current.joins)
         for number in self.held - set(self.full_at):
-            self.accepted[number] |= set(self.current.joins.get(number, ()))
+            self.accepted[number] = set(self.current.joins.get(number, ()))
         self.replan()
 
     @rule(channel=st.sampled_from(CHANNELS), weight=st.sampled_from([1.0, 300.0, 700.0, 2_000.0]))
@@ -644,7 +650,7 @@ def judge(before: Plan, after: Plan, wants: list[Want], slots: Mapping[int, Slot
         if len(set(slots) | set(before.joins)) > ceiling:
             continue  # a socket too many is worse than a gap
         assert carrier in joined, "a channel that was heard is joined nowhere"
-        crowded = any(len(after.joins.get(n, ())) >= MOST for n in on)
+        crowded = any(len(after.joins.get(n, ())) >= (slots[n].full_at or MOST) for n in on)
         assert crowded, "a channel that was heard lost its join before the new one was accepted"
 
 

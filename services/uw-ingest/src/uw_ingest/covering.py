@@ -87,8 +87,9 @@ def _covering(
     }
     joins = len(wanted) - sum(len(tickers[w]) - (w not in wanted) for w in covering)
     rest = sorted(tickers.keys() - covering, key=lambda w: (w not in joined, -len(tickers[w]), w))
+    back = [whole for whole in rest if whole in joined]  # each needs a place beside its tickers for a moment
     for whole in rest:
-        slack = room // SLACK if whole in joined else 0
+        slack = max(room // SLACK, len(back)) if whole in back else 0
         if len(tickers[whole]) > 1 and joins > room - slack:
             covering.add(whole)
             joins -= len(tickers[whole]) - 1

@@ -84,6 +84,7 @@ class _Table:
     used: list[int] = field(default_factory=list)  # those of them to sit on
     served: list[Load] = field(default_factory=list)
     unserved: list[Load] = field(default_factory=list)
+    loads: dict[str, Load] = field(default_factory=dict)  # the served ones, by channel
     seats: dict[str, int] = field(default_factory=dict)
     taken: dict[int, set[str]] = field(default_factory=dict)  # places on sockets, old joins counted
 
@@ -98,6 +99,7 @@ class _Table:
         accepted = {channel for view in self.views.values() for channel in view.accepted}
         wanted = loads(self.wants, room=room, joined=self.sat.keys(), accepted=accepted)
         self.served, self.unserved = wanted[:room], wanted[room:]
+        self.loads = {load.channel: load for load in self.served}
         sat_on = {self.sat[load.channel] for load in self.served if load.channel in self.sat}
         now = [number for number in self.open if number in sat_on and not self._view(number).leaving]
         self.used = next(
@@ -106,14 +108,13 @@ class _Table:
 
     def seat(self) -> None:
         """Seat every served channel: where it sat, else where there is room."""
-        byname = {load.channel: load for load in self.served}
         self.seats = {load.channel: self.sat[load.channel] for load in self.served if self._sits(load)}
         self.taken = {n: set(self._held_over(n)) for n in self.open}
         for channel, number in self.seats.items():
             self.taken[number].add(channel)
-        for channel in self._movers(byname):
+        for channel in self._movers():
             origin = self.seats.pop(channel)
-            found = self._best(byname[channel], origin)
+            found = self._best(self.loads[channel], origin)
             self.seats[channel] = origin if found is None else found
             self.taken[self.seats[channel]].add(channel)
         for load in sorted(self.served, key=lambda load: (-load.weight, load.channel)):
@@ -224,7 +225,7 @@ class _Table:
     def _weight(self, number: int) -> float:
         return sum(load.weight for load in self.served if self.seats.get(load.channel) == number)
 
-    def _movers(self, byname: Mapping[str, Load]) -> list[str]:
+    def _movers(self) -> list[str]:
         """Say who must move, if there is a place for them: off slots not used, too full or too heavy."""
         movers: list[str] = []
         for number in self.open:
@@ -242,7 +243,7 @@ class _Table:
                 if weight > self.capacity:
                     movers.append(load.channel)
                     weight -= load.weight
-        return sorted(movers, key=lambda channel: (-byname[channel].weight, channel))
+        return sorted(movers, key=lambda channel: (-self.loads[channel].weight, channel))
 
     def _best(self, load: Load, origin: int | None) -> int | None:
         """Return the slot to sit on; one that moves wants a place that is free now and not too heavy."""
@@ -271,13 +272,12 @@ class _Table:
 
     def _heirs(self, channel: str) -> list[str]:
         """Return the channels that carry a channel's data from now on; none if nobody wants it."""
-        if channel in self.seats:
+        if channel in self.loads:
             return [channel]
         whole = whole_of(channel)
-        if whole is not None and whole in self.seats:
-            carried = next(load.carries for load in self.served if load.channel == whole)
-            return [whole] if channel in carried else []
-        return [other for other in self.seats if whole_of(other) == channel]
+        if whole is None:
+            return [other for other in self.loads if whole_of(other) == channel]
+        return [whole] if whole in self.loads and channel in self.loads[whole].carries else []
 
     def _held_over(self, number: int) -> Iterable[str]:
         """Yield the old joins that a slot must keep until what replaces them is accepted."""
@@ -315,7 +315,7 @@ class _Table:
                 kept[kept.index(replaced)] = channel
 
     def _unaccepted(self, channels: Iterable[str]) -> list[str]:
-        return [channel for channel in channels if not self._accepted(channel, self.seats[channel])]
+        return [c for c in channels if c not in self.seats or not self._accepted(c, self.seats[c])]
 
     # --- the words
 
