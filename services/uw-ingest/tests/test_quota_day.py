@@ -9,7 +9,8 @@ from itertools import count
 
 import pytest
 
-from uw_ingest.limiter import Budget, Call, Limit, day_reset
+from uw_ingest.limiter import Budget, Call, day_reset
+from uw_ingest.limits_told import Limit
 from uw_ingest.market_hours import MarketHours
 from uw_ingest.quota_record import read_record
 from uw_ingest.rest_plan import Question, RestPlan, Spending, plan, questions_of, spans

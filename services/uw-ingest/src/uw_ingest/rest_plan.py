@@ -51,6 +51,10 @@ class Question:
         """Return the least interval while the exchange is in this phase."""
         return self.least * self.calmer.get(phase, 1.0)
 
+    def longest_in(self, phase: Phase) -> float:
+        """Return the longest interval while the exchange is in this phase."""
+        return max(self.longest, self.least_in(phase))
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -158,7 +162,12 @@ def plan(
         cost = min(needed, ours)
     else:
         cost = shares.cost(ahead, level)
-    intervals = {name: 1 / rate if rate > 0 else max(seconds, 1.0) for name, rate in rates.items()}
+    intervals = {
+        question.name: 1 / rates[question.name]
+        if rates[question.name]
+        else max(seconds, question.longest_in(present))
+        for question in questions
+    }
     ends_at = None
     if cost + others * seconds > left + 1:  # others alone spend it
         ends_at = now + timedelta(seconds=left / others if others else 0.0)
@@ -195,7 +204,7 @@ class _Shares:
         return low
 
     def _rate(self, question: Question, phase: Phase, level: float) -> float:
-        ceiling, floor = 1 / question.least_in(phase), 1 / max(question.longest, question.least_in(phase))
+        ceiling, floor = 1 / question.least_in(phase), 1 / question.longest_in(phase)
         return min(max(level * self._share(question, phase), floor), ceiling)
 
     def _share(self, question: Question, phase: Phase) -> float:
