@@ -107,10 +107,10 @@ MOMENTS = {"occurred_at", "recorded_at"}
 
 
 def rules(schema: dict[str, Any]) -> dict[str, Any]:
-    """What a JSON Schema demands of a value, without its words."""
+    """What a JSON Schema demands of a value, without its words; a blank text counts as absence."""
     found = {rule: schema[rule] for rule in RULES if rule in schema}
     if "anyOf" in found:
-        found["anyOf"] = [rules(choice) for choice in found["anyOf"]]
+        found["anyOf"] = [rules(choice) for choice in found["anyOf"] if choice != {"enum": [""]}]
     if "items" in found:
         found["items"] = rules(found["items"])
     return found

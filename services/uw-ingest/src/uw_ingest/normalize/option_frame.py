@@ -8,7 +8,7 @@ Two spellings that upstream does not use are read only here: a quoted count with
 """
 
 from datetime import UTC, date, datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, MsgspecError, Struct, field
 from msgspec.json import Decoder, Encoder
@@ -25,7 +25,6 @@ from uw_ingest.normalize.row import FIRST_MOMENT, LAST_MOMENT, codes
 OPENING = b'["option_trades'
 """How a frame begins that is worth a try here."""
 
-_WITHHELD, _ABSENT = b'"underlying_price":""', b'"underlying_price":null'
 _Moment = Annotated[int, Meta(ge=FIRST_MOMENT, lt=LAST_MOMENT)]  # epoch milliseconds
 _Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 _Price = Annotated[float, Meta(ge=0, le=1e9)]
@@ -49,7 +48,7 @@ class OptionRow(Struct):
     size: _Count
     symbol: _Symbol = field(name="underlying_symbol")
     occurred_at: _Moment = field(name="executed_at")
-    underlying_price: _Price | None = None
+    underlying_price: _Price | Literal[""] | None = None  # withheld from index prints
     volume: _Count | None = None
     open_interest: _Count | None = None
     nbbo_bid: _Price | None = None
@@ -149,9 +148,7 @@ def option_frame(body: bytes, received_at: datetime) -> tuple[str, Message] | No
     try:
         channel, row = _read(body)
         option = OptionSymbol.parse(row.option_symbol)
-    except MsgspecError:  # an index print says "" where the others say the price
-        return option_frame(body.replace(_WITHHELD, _ABSENT), received_at) if _WITHHELD in body else None
-    except ValueError:
+    except (MsgspecError, ValueError):
         return None
     if channel != "option_trades" and not channel.startswith("option_trades:"):
         return None
@@ -161,7 +158,7 @@ def option_frame(body: bytes, received_at: datetime) -> tuple[str, Message] | No
 
 
 def _print_of(row: OptionRow, option: OptionSymbol, received_at: datetime) -> OptionPrint:
-    tags, recorded_at = row.tags, row.recorded_at
+    tags, recorded_at, underlying_price = row.tags, row.recorded_at, row.underlying_price
     side, sentiment = side_and_sentiment(tags, option.option_type)
     return OptionPrint(
         datetime.fromtimestamp(row.occurred_at / 1_000, UTC),
@@ -180,7 +177,7 @@ def _print_of(row: OptionRow, option: OptionSymbol, received_at: datetime) -> Op
         tuple(codes(row.trade_code or row.upstream_condition_detail)),
         row.report_flags,
         tags,
-        row.underlying_price,
+        None if underlying_price == "" else underlying_price,
         row.volume,
         row.open_interest,
         row.nbbo_bid,
