@@ -6,6 +6,8 @@ from random import Random
 
 MOST_ABSENT = 2
 """Replicas that may be dead or frozen at the same time; somebody must be there to take over."""
+AIMED = 0.6
+"""Share of the blows against replicas that hit whoever holds most."""
 
 
 class Kind(StrEnum):
@@ -26,13 +28,15 @@ class Kind(StrEnum):
 class Blow:
     """What is done at a moment, in seconds since the beginning.
 
-    ``target`` is the number of a replica, or picks one of the sockets that are open then.
+    ``target`` picks one of the replicas that are there then, or one of the sockets that are open; an aimed
+    one hits the replica that holds most.
     """
 
     at: float
     kind: Kind
     target: int
     lasting: float
+    aimed: bool = False
 
 
 LASTING: dict[Kind, tuple[float, float]] = {
@@ -69,22 +73,20 @@ def blows(seed: int, seconds: float, replicas: int, *, pause: tuple[float, float
     Every kind comes once before any comes too often, and at most `MOST_ABSENT` replicas are hurt at once.
     """
     chance = Random(seed)  # noqa: S311 - a drill, not a secret
-    deck, found = list[Kind](), list[Blow]()
-    absent = dict.fromkeys(range(replicas), 0.0)  # until when
+    deck, found, back_at = list[Kind](), list[Blow](), list[float]()
     at = chance.uniform(*pause)
     while at < seconds:
         if not deck:
             deck = chance.sample(_DECK, len(_DECK))
-        kind, lasting = deck.pop(), 0.0
-        lasting = chance.uniform(*LASTING[kind])
-        there = [number for number, until in absent.items() if until <= at]
-        if kind not in HITS_A_REPLICA:
-            found.append(Blow(at, kind, chance.randrange(1_000), lasting))
-        elif len(there) > replicas - MOST_ABSENT:
-            target = chance.choice(there)
-            absent[target] = at + lasting + _COMES_BACK_WITHIN[kind]
-            found.append(Blow(at, kind, target, lasting))
-        else:
+        kind = deck.pop()
+        back_at = [moment for moment in back_at if moment > at]
+        if kind in HITS_A_REPLICA and len(back_at) >= min(MOST_ABSENT, replicas - 1):
             deck.insert(0, kind)  # later
+        else:
+            lasting = chance.uniform(*LASTING[kind])
+            aimed = kind in HITS_A_REPLICA and chance.random() < AIMED
+            found.append(Blow(at, kind, chance.randrange(1_000), lasting, aimed))
+            if kind in HITS_A_REPLICA:
+                back_at.append(at + lasting + _COMES_BACK_WITHIN[kind])
         at += chance.uniform(*pause)
     return found

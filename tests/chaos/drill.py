@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import httpx
-from tests.chaos.blows import Blow, Kind
+from tests.chaos.blows import HITS_A_REPLICA, Blow, Kind
 from tests.chaos.fleet import Fleet, Replica, until
 from tests.chaos.leases_seen import LeasesSeen, Takeover
 
@@ -81,6 +81,7 @@ class Drill:
         self.record = Record()
         self._chance = Random(seed)  # noqa: S311 - a drill, not a secret
         self._bus_lock = asyncio.Lock()
+        self._hurt: set[str] = set()
 
     async def carry_out(self, blows: Sequence[Blow]) -> None:
         """Do everything at its moment, side by side where it lasts; return when the last is over."""
@@ -139,22 +140,33 @@ class Drill:
         self.record.events.sort()
 
     async def _strike(self, blow: Blow) -> None:
-        replica = list(self.fleet.replicas.values())[blow.target % len(self.fleet.replicas)]
-        match blow.kind:
-            case Kind.KILL | Kind.LEAVE | Kind.FREEZE | Kind.LONG_FREEZE if (
-                not replica.alive or replica.frozen
-            ):
-                self.record.note(f"skipped {blow.kind} of {replica.name}, which is not there")
-            case Kind.KILL:
-                await self._kill(replica, blow.lasting)
-            case Kind.LEAVE:
-                await self._leave(replica, blow.lasting)
-            case Kind.FREEZE | Kind.LONG_FREEZE:
-                await self._freeze(replica, blow)
-            case Kind.BUS:
-                await self._bus(blow.lasting)
-            case _:
-                await self._cut(blow)
+        if blow.kind not in HITS_A_REPLICA:
+            await (self._bus(blow.lasting) if blow.kind is Kind.BUS else self._cut(blow))
+            return
+        replica = self._victim(blow)
+        if replica is None:
+            self.record.note(f"skipped {blow.kind}: too few are there")
+            return
+        self._hurt.add(replica.name)
+        try:
+            match blow.kind:
+                case Kind.KILL:
+                    await self._kill(replica, blow.lasting)
+                case Kind.LEAVE:
+                    await self._leave(replica, blow.lasting)
+                case _:
+                    await self._freeze(replica, blow)
+        finally:
+            self._hurt.discard(replica.name)
+
+    def _victim(self, blow: Blow) -> Replica | None:
+        """Who is hit: one that is there, unless it is the last."""
+        there = [one for one in self.fleet.replicas.values() if one.alive and one.name not in self._hurt]
+        if len(there) < 2:
+            return None
+        if blow.aimed:
+            return max(there, key=lambda one: len(self.leases.held_by(one.name)))
+        return there[blow.target % len(there)]
 
     async def _kill(self, replica: Replica, lasting: float) -> None:
         held = self.leases.held_by(replica.name)

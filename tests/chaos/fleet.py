@@ -43,7 +43,6 @@ class Replica:
     def __init__(self, name: str, environ: Mapping[str, str], folder: Path) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self.frozen = False
         self._environ = dict(environ)
         self._began = 0  # where in the log the present life begins
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,7 +73,6 @@ class Replica:
             self._signal(signal.SIGKILL)
             assert self._process is not None
             self._process.wait(10)
-        self.frozen = False
 
     def ask_to_leave(self) -> None:
         """Send SIGTERM."""
@@ -88,14 +86,12 @@ class Replica:
 
     def freeze(self) -> None:
         """Let it stand still, with its sockets open."""
-        self.frozen = True
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
         if self.alive:
             self._signal(signal.SIGCONT)
-        self.frozen = False
 
     def said(self) -> list[dict[str, Any]]:
         """What it logged in this life."""

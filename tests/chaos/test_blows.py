@@ -26,9 +26,9 @@ def test_somebody_is_always_there(seed: int) -> None:
     for blow in found:
         least, most = LASTING[blow.kind]
         assert least <= blow.lasting <= most
-        hurt = {
-            other.target
+        hurt = [
+            other
             for other in found
             if other.kind in HITS_A_REPLICA and other.at <= blow.at <= other.at + other.lasting
-        }
+        ]
         assert len(hurt) <= MOST_ABSENT

@@ -36,7 +36,17 @@ GLOBAL = (
     "news",
     "trading_halts",
 )
-CHANNELS = (*GLOBAL, *(f"net_flow:{listing.symbol}" for listing in LISTINGS))
+TICKERS = tuple(listing.symbol for listing in LISTINGS)
+ON_TWO_SOCKETS = (*GLOBAL, *(f"net_flow:{ticker}" for ticker in TICKERS))
+ON_THREE_SOCKETS = (
+    *ON_TWO_SOCKETS,
+    *(
+        f"{kind}:{ticker}"
+        for kind in ("price", "gex", "gex_strike", "gex_strike_expiry", "interpolated_iv", "periscope")
+        for ticker in TICKERS[:7]
+    ),
+)
+"""More than two sockets can join, and of no kind so many that a channel of all tickers stands for them."""
 SOCKETS = 3
 MARGIN = 1.5  # seconds, for leases of six
 BOUND = LEASE_TTL_ALONE + MARGIN + 1  # seconds in which a dead holder's lease is somebody else's
@@ -47,31 +57,37 @@ NOTICED_WITHIN = 2.0  # seconds after a freeze in which its extra socket is gone
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.parametrize("channels", [ON_TWO_SOCKETS, ON_THREE_SOCKETS], ids=["a_free_slot", "no_free_slot"])
 async def test_everything_is_hurt_and_nothing_is_lost_or_exceeded(
-    nats_server: NatsServer, tmp_path: Path
+    nats_server: NatsServer, tmp_path: Path, channels: Sequence[str]
 ) -> None:
     """Kills, freezes, leavings, outages of the bus and cuts by upstream, as a seed decides them."""
     journal = tmp_path / "journal"
     async with (
         Simulator.subprocess(
-            source="synthetic", rate=120, max_sockets=SOCKETS, journal=journal, backlog_bytes=64 << 20
+            source="synthetic",
+            rate=120,
+            gex_strike_every=20,
+            max_sockets=SOCKETS,
+            journal=journal,
+            backlog_bytes=64 << 20,
         ) as simulator,
         watching_leases(nats_server) as leases,
-        fleet(nats_server, simulator, NAMES, tmp_path, channels=",".join(CHANNELS)) as ours,
+        fleet(nats_server, simulator, NAMES, tmp_path, channels=",".join(channels)) as ours,
     ):
         drill = Drill(ours, nats_server, simulator, leases, SEED)
-        await drill.joined(CHANNELS, within=40)
+        await drill.joined(channels, within=40)
         began = time.time() + 1
         drill.record.note(f"begins, seed {SEED}")
         await drill.carry_out(blows(SEED, SECONDS, len(NAMES)))
-        await drill.heal(CHANNELS)
+        await drill.heal(channels)
         await asyncio.sleep(6)  # whatever is quiet has spoken again
         await simulator.control.pause()
         await drill.ask_upstream()
         async with open_bus(url=nats_server.url, name="drill/books", connect_within=10) as bus:
             await at_rest(bus)
             found = audit(
-                said(journal, CHANNELS, began), await stored_ids(bus), map(announced, await gaps(bus))
+                said(journal, channels, began), await stored_ids(bus), map(announced, await gaps(bus))
             )
         told = _report(drill.record, found, drill.record.takeovers(leases))
         (tmp_path / "report.txt").write_text(told + "\n\n" + drill.record.story())
