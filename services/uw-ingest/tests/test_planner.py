@@ -244,6 +244,7 @@ def test_a_leaving_slot_hands_over_to_a_free_one_without_a_gap():
     moving = plan(CONFIGURED, leaving, before, ceiling=3)
     assert set(moving.joins) == {1, 2}
     assert set(moving.joins[1]) == set(moving.joins[2]) == set(DEFAULT_CHANNELS)
+    assert moving.stuck == ()
     assert whys(moving)["news"] == "configured; on the only socket; moves from slot 1, which is leaving"
 
     half = views(slot(1, *DEFAULT_CHANNELS, leaving=True), slot(2, "news", "price"))
@@ -275,6 +276,7 @@ def test_with_one_socket_allowed_a_leaving_slot_keeps_its_channels():
     found = plan(CONFIGURED, views(slot(1, *DEFAULT_CHANNELS, leaving=True)), before, ceiling=1)
 
     assert found.joins == before.joins
+    assert found.stuck == (1,)
     assert whys(found)["news"] == "configured; on the only socket; which is leaving, and no other is free"
 
 
@@ -680,9 +682,9 @@ def breaks_before_it_makes(wants: Sequence[Want], slots: Any, previous: Plan, **
     return replace(found, joins={n: channels for n, channels in joins.items() if channels})
 
 
-def forgets_where_things_sat(wants: Sequence[Want], slots: Any, _previous: Plan, **how: Any) -> Plan:
+def forgets_where_things_sat(wants: Sequence[Want], _slots: Any, _previous: Plan, **how: Any) -> Plan:
     """A planner that begins anew each time."""
-    return plan(wants, dict.fromkeys(slots, SlotView(1, held=False)) and {}, NOTHING_PLANNED, **how)
+    return plan(wants, {}, NOTHING_PLANNED, **how)
 
 
 def never_leaves(wants: Sequence[Want], slots: Any, previous: Plan, **how: Any) -> Plan:
@@ -743,9 +745,9 @@ def test_the_judge_finds_a_socket_too_many():
 )
 @settings(deadline=None)
 def test_one_channel_more_or_less_moves_few(first: set[str], channel: str):
-    """Adding a channel moves at most one of those that are joined for themselves before and after."""
+    """Adding a channel moves at most one other, unless a whole slot is not needed any more."""
     before = settle([want(c) for c in sorted(first - {channel})], most=MOST)
     after = settle([want(c) for c in sorted(first | {channel})], before, most=MOST)
     moved = {c for c, n in seats(after).items() if seats(before).get(c, n) != n}
 
-    assert len(moved) <= 1
+    assert len(moved) <= 1 or len(after.joins) < len(before.joins)

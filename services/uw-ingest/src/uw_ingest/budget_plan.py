@@ -57,13 +57,18 @@ class Placement:
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who joins what. ``joins`` names the slots in use and no others."""
+    """Who joins what. ``joins`` names the slots in use and no others.
+
+    ``stuck`` are slots that leave and keep channels, since no other is free to take them: their holders need
+    not wait for anybody.
+    """
 
     joins: Mapping[_Slot, Annotated[tuple[_Channel, ...], Field(min_length=1, max_length=_MAX_JOINS)]]
     placements: tuple[Placement, ...]
     unserved: tuple[Unserved, ...]
     ceiling: Annotated[int, Field(ge=0, le=_MAX_SLOTS)]
     ceiling_why: _Words
+    stuck: tuple[_Slot, ...] = ()
 
 
 NOTHING_PLANNED = Plan({}, (), (), 0, "nothing is planned yet")

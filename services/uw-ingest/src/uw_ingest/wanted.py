@@ -27,6 +27,7 @@ from uw_ingest.channels import KINDS, POLLED_FEEDS, ChannelKind, assumed_weight,
 
 MAX_TOPIC = 200  # characters
 MAX_TOPICS = 500  # of one wisher
+MAX_UNSERVED = 1_000  # refusals at once, of all wishers
 _TOLD = 20  # excess topics of one wisher that are refused by name
 _TICKER = re.compile(r"[A-Z0-9.^/_-]{1,20}")
 _RAW = ["uw", "v1", "raw"]
@@ -169,7 +170,11 @@ class Wanted:
         wants = [self._want(channel, by, measured or {}) for channel in found if channel not in POLLED_FEEDS]
         wants.sort(key=lambda want: (not want.configured, want.configured or (-len(want.by), want.channel)))
         unserved.sort(key=lambda one: (one.topic, one.by))
-        return wants, unserved, frozenset(feed for feed in POLLED_FEEDS if feed in self._wished_at)
+        return (
+            wants,
+            unserved[:MAX_UNSERVED],
+            frozenset(feed for feed in POLLED_FEEDS if feed in self._wished_at),
+        )
 
     def _admit(self, wishes: Iterable[Wish], now: datetime) -> tuple[dict[str, set[str]], list[Unserved]]:
         """Sort wishes by topic; drop what is over, and of one wisher what is too much."""
