@@ -372,6 +372,20 @@ def test_the_plan_travels_as_json():
     assert plan_from_json(plan_to_json(found)) == found
 
 
+def test_no_number_of_wishes_makes_a_plan_too_long_to_travel():
+    """Names, refusals and covered tickers are bounded; everything is served all the same."""
+    crowd = [f"gateway/{n:030}" for n in range(200)]
+    wants = [want(f"net_flow:TICKER{n}", *crowd) for n in range(5_000)]
+    wants += [
+        want(f"{kind}:TICKER{n}", *crowd) for kind in ("gex", "gex_strike", "price") for n in range(5_000)
+    ]
+    found = plan(wants, {}, NOTHING_PLANNED, ceiling=3)
+
+    assert {"gex", "gex_strike", "price"} <= seats(found).keys()
+    assert len(plan_to_json(found)) < MAX_BYTES // 2
+    assert plan_from_json(plan_to_json(found)) == found
+
+
 GOOD = plan_to_json(settle([want("gex:SPY"), want("news")]))
 
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 
 from uw_ingest.wanted import Unserved
 
-MAX_BYTES = 512 * 1024  # a plan of every slot full and thousands of refusals is smaller
+MAX_BYTES = 900 * 1024  # less than the bus takes, more than the planner writes
 _MAX_SLOTS = 64
 _MAX_JOINS = 50  # upstream's own limit
 

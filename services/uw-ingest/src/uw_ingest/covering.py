@@ -59,9 +59,9 @@ def loads(
     found: dict[str, Load] = {}
     for want in wanted.values():
         whole = whole_of(want.channel) or want.channel
-        if whole in covering:
-            found.setdefault(whole, _whole(whole, wanted.get(whole), tickers[whole]))
-        else:
+        if whole in covering and whole not in found:
+            found[whole] = _whole(whole, wanted.get(whole), tickers[whole])
+        elif whole not in covering:
             found[want.channel] = Load(want.channel, want.by, want.weight, want.configured)
     places = {channel: place for place, channel in enumerate(found)}
     return sorted(
@@ -70,7 +70,7 @@ def loads(
             not load.configured,
             0 if load.configured else -len(load.by),
             (load.channel not in accepted) + (load.channel not in joined),
-            places[load.channel] if load.configured else 0,
+            places[load.channel] if load.configured else -len(load.carries),
             load.channel,
         ),
     )

@@ -22,11 +22,12 @@ from uw_ingest.budget_plan import (
 )
 from uw_ingest.covering import Load
 from uw_ingest.seating import Seating
-from uw_ingest.wanted import MAX_UNSERVED, Unserved, Want, topic_of
+from uw_ingest.wanted import MAX_NAMED, MAX_UNSERVED, Unserved, Want, topic_of
 
 __all__ = ["NOTHING_PLANNED", "Placement", "Plan", "SlotView", "plan", "plan_from_json", "plan_to_json"]
 
 CAPACITY = 20_000.0  # frames a second that one socket's holder reads at ease
+_MAX_COVERED = 1_000  # tickers that are listed with the channel that brings them
 
 
 def plan(
@@ -56,7 +57,7 @@ def plan(
     seating.seat()
     joins = _joins(seating)
     unserved = [
-        Unserved(topic_of(channel), load.by, _why_not(seating))
+        Unserved(topic_of(channel), load.by[:MAX_NAMED], _why_not(seating))
         for load in seating.unserved
         for channel in (*load.carries, *([load.channel] if load.itself else []))
     ]
@@ -68,16 +69,17 @@ def plan(
 
 def _placements(seating: Seating, joins: Mapping[int, tuple[str, ...]]) -> tuple[Placement, ...]:
     """Return where everything wanted sits, and why."""
-    found = []
+    found, covered = [], []
     for load in seating.served:
         number = seating.seats[load.channel]
-        why = _why(seating, load, number, joins)
-        found.append(Placement(load.channel, number, why, _from(seating, load.channel, joins), by=load.by))
-        covered = f"{load.channel} brings it"
-        for ticker in load.carries:
-            origin = _from(seating, ticker, joins)
-            found.append(Placement(ticker, number, covered, origin, via=load.channel))
-    return tuple(sorted(found, key=lambda placement: placement.channel))
+        why, origin = _why(seating, load, number, joins), _from(seating, load.channel, joins)
+        found.append(Placement(load.channel, number, why, origin, by=load.by[:MAX_NAMED]))
+        why = f"{load.channel} brings it"
+        covered += [
+            Placement(ticker, number, why, _from(seating, ticker, joins), via=load.channel)
+            for ticker in load.carries
+        ]
+    return tuple(sorted([*found, *covered[:_MAX_COVERED]], key=lambda placement: placement.channel))
 
 
 def _joins(seating: Seating) -> dict[int, tuple[str, ...]]:

@@ -27,7 +27,8 @@ from uw_ingest.channels import KINDS, POLLED_FEEDS, ChannelKind, assumed_weight,
 
 MAX_TOPIC = 200  # characters
 MAX_TOPICS = 500  # of one wisher
-MAX_UNSERVED = 1_000  # refusals at once, of all wishers
+MAX_UNSERVED = 300  # refusals at once, of all wishers
+MAX_NAMED = 10  # wishers that are named where a wish is refused or served
 _TOLD = 20  # excess topics of one wisher that are refused by name
 _TICKER = re.compile(r"[A-Z0-9.^/_-]{1,20}")
 _RAW = ["uw", "v1", "raw"]
@@ -161,7 +162,7 @@ class Wanted:
         for topic, wishers in topics.items():
             channels = self._resolve(topic)
             if isinstance(channels, Unserved):
-                unserved.append(replace(channels, by=tuple(sorted(wishers))))
+                unserved.append(replace(channels, by=tuple(sorted(wishers)[:MAX_NAMED])))
                 continue
             for wanted in (*channels, *polled_for(topic)):
                 by.setdefault(wanted, set()).update(wishers)
