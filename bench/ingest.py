@@ -123,6 +123,13 @@ async def measure(count: int) -> dict[str, Any]:
             async def stored() -> int:
                 return (await stream_counts(bus))[0]  # asks the server: asking uw-ingest would cost it time
 
+            async def looked() -> tuple[dict[str, Any], tuple[int, int]]:
+                """Return both countings; uw-ingest says statuses of its own, at best between two looks."""
+                while True:
+                    told, counts = await counters(), await stream_counts(bus)
+                    if (await counters())["published"] == told["published"]:
+                        return told, counts
+
             async def at_rest() -> bool:
                 await asyncio.sleep(0.5)
                 return bool((await counters())["backlog"] == 0)
@@ -130,7 +137,7 @@ async def measure(count: int) -> dict[str, Any]:
             await until(ready, "uw-ingest is not ready")
             await simulator.control.burst(count=WARM_UP)  # fills the caches
             await until(at_rest, "the warm-up did not end")
-            before, (stored_before, others_before) = await counters(), await stream_counts(bus)
+            before, (stored_before, others_before) = await looked()
             pids = {"uw-ingest": pid, "nats-server": nats.pid, "simulator": simulator.pid or 0}
             cpu, start = {name: cpu_seconds(p) for name, p in pids.items()}, time.monotonic()
             for sent in range(0, count, BURST):
@@ -140,7 +147,7 @@ async def measure(count: int) -> dict[str, Any]:
             wall = time.monotonic() - start
             cpu = {name: cpu_seconds(p) - cpu[name] for name, p in pids.items()}
             await until(at_rest, "the outbox did not empty")
-            after, (stored_after, others) = await counters(), await stream_counts(bus)
+            after, (stored_after, others) = await looked()
     acked = after["published"] - before["published"] - (others - others_before)
     return {
         "sent": count,
