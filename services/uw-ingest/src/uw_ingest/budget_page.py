@@ -90,8 +90,9 @@ def _channels(plan: Plan | None, slots: list[dict[str, Any]]) -> list[dict[str, 
     found = []
     for placement in plan.placements if plan else ():
         slot = by_number.get(placement.slot, {})
-        refused = str(slot.get("refused", {}).get(placement.channel, ""))
-        joined = placement.channel in slot.get("joined", ())
+        carrier = placement.via or placement.channel
+        refused = str(slot.get("refused", {}).get(carrier, ""))
+        joined = carrier in slot.get("joined", ())
         found.append(
             {
                 "channel": placement.channel,
@@ -102,6 +103,7 @@ def _channels(plan: Plan | None, slots: list[dict[str, Any]]) -> list[dict[str, 
                 "trouble": "" if joined else refused,
                 "weight": float(slot.get("weights", {}).get(placement.channel, 0.0)),
                 "moving_from": placement.moving_from,
+                "via": placement.via,
             }
         )
     return found

@@ -7,7 +7,7 @@ and opens nothing unless it is allowed to at that very moment.
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from random import Random
@@ -43,6 +43,7 @@ log: Any = structlog.get_logger("uw_ingest.feed")
 MAX_WORDS = 200  # characters of upstream's that are quoted
 _TICK = 1.0  # seconds; the longest the protocol goes without hearing that time passed
 ONE_TOO_MANY = "closed at once, as one socket too many"
+REFUSED_FOR_GOOD = 3  # times in a row, some fifteen seconds
 _AT_ONCE = 5.0  # seconds; a clean close so early, before anything was said, refuses the socket
 _COOL_FIRST, _COOL_MOST = 5.0, 900.0  # seconds a refused socket rests; doubles
 _HEALTHY = 60.0  # seconds after which a refusal is forgotten
@@ -108,7 +109,7 @@ class Feed:
         self._on_down, self._on_joined, self._redact = on_down, on_joined, redact
         self._unheard = unheard
         self._allowed, self._siblings_flow, self._on_change = allowed, siblings_flow, on_change
-        self._coolings = 0
+        self._refusals = 0
         self._tally = tally or Tally()
         self._random = random or Random()  # noqa: S311 - jitter, not secrecy
         self._line: Line | None = None
@@ -122,7 +123,7 @@ class Feed:
 
     async def run(self) -> None:
         """Connect, talk, wait, for ever; however it ends, the socket is closed."""
-        backoff = self._settings.backoff
+        backoff = replace(self._settings.backoff)
         try:
             while True:
                 healthy_for, rest = await self._once()
@@ -150,6 +151,15 @@ class Feed:
         self._hurry.set()
         if self._line is not None:
             self._line.hang_up("asked to reconnect")
+
+    def refused(self) -> bool:
+        """Tell whether upstream will not have this socket beside the others, as far as is known.
+
+        One that is closed at once may be in the way of a dead one only, which upstream has not noticed yet.
+        """
+        if self.connection is not Connection.COOLING:
+            return False
+        return self.reason == REFUSED_IN_SILENCE or self._refusals >= REFUSED_FOR_GOOD
 
     def connected_for(self) -> float:
         """Return the age of the open socket in seconds, 0 while there is none."""
@@ -186,7 +196,7 @@ class Feed:
         if not self._allowed():
             self.connection, self.reason = Connection.WAITING, "the slot is not ours"
             return self._settings.backoff.healthy_after, 0.0
-        self.connection = Connection.CONNECTING
+        self.connection, self.reason = Connection.CONNECTING, ""
         self._gone.clear()
         try:
             self._line = await open_line(self._settings.url, self._ears)
@@ -198,7 +208,7 @@ class Feed:
             return 0.0, 0.0
         opened = self._opened_at = self._clock.monotonic()
         self._heard_at = self._clock.now()
-        self.connection, self.reason = Connection.CONNECTED, ""
+        self.connection = Connection.CONNECTED
         self.opened_times += 1
         self._tally.opened += 1
         log.info("upstream connected", channels=len(self.protocol.channels))
@@ -215,10 +225,10 @@ class Feed:
         if self.reason.startswith("closed by upstream (1000") and lasted < _AT_ONCE and not self._joined():
             self.reason = ONE_TOO_MANY
         refused = self.reason in (ONE_TOO_MANY, REFUSED_IN_SILENCE)
-        self._coolings = self._coolings + 1 if refused else 0 if lasted > _HEALTHY else self._coolings
+        self._refusals = self._refusals + 1 if refused else 0 if lasted > _HEALTHY else self._refusals
         self._failed(Connection.COOLING if refused else Connection.WAITING, self.reason or "lost")
         self._on_down(self._heard_at)
-        rest = min(_COOL_FIRST * 2 ** min(self._coolings - 1, 8), _COOL_MOST) if refused else 0.0
+        rest = min(_COOL_FIRST * 2 ** min(self._refusals - 1, 8), _COOL_MOST) if refused else 0.0
         return (0.0 if self.reason in ("mute", "unanswered") else lasted), rest
 
     def _joined(self) -> bool:

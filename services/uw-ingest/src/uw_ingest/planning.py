@@ -29,7 +29,7 @@ KEY = "plan"
 LOOK_EVERY = 0.25  # seconds
 READ_EVERY = 5.0  # seconds; changes are heard at once, unless the bus was away
 WISHES_EVERY = 30.0  # seconds; expiry is never announced
-LOWERED_FOR = 3_600.0  # seconds a ceiling stays down after upstream refused a socket
+LOWERED_FOR = 600.0  # seconds a ceiling stays down after upstream refused a socket
 SAY_AGAIN_AFTER = timedelta(seconds=30)
 HEAVIEST = 1e9  # frames a second that anybody can mean
 LONGEST_FEED = 64  # characters of a feed's name

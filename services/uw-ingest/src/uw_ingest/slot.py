@@ -111,7 +111,8 @@ class Slot:
     def start(self, channels: Sequence[str]) -> None:
         """Join these, of which the last holder may have had some: nothing of them may be missed."""
         self.want(channels, channels)
-        self._spawn(self._run(), f"slot-{self.number}")
+        self._spawn(self._follow(), f"slot-{self.number}-wants")
+        self._spawn(self.feed.run(), f"slot-{self.number}")
 
     def want(self, channels: Sequence[str], moved: Iterable[str]) -> None:
         """Join these from now on; of those among ``moved`` another socket brought nothing may be missed."""
@@ -148,13 +149,13 @@ class Slot:
             "state": str(feed.connection),
             "why": feed.reason,
             "leaving": self.leaving,
-            "accepted": [c for c, join in joins.items() if join.joined is Joined.ACCEPTED],
+            "accepted": sorted(feed.protocol.accepted),
             "owes": sorted(self._left),
             "refused": {
                 c: join.why for c, join in joins.items() if join.joined is not Joined.ACCEPTED and join.why
             },
             "flows": self.flows(),
-            "mute": feed.connection is Connection.COOLING,
+            "mute": feed.refused(),
             "full_at": feed.protocol.full_at,
             "weights": self.weights.rates,
         }
@@ -172,15 +173,9 @@ class Slot:
 
     def sight(self) -> Sight:
         """Return how this slot looks to the others, without the way over the bus."""
-        joins = self.feed.protocol.report()
-        accepted = {channel for channel, join in joins.items() if join.joined is Joined.ACCEPTED}
         connected = self.feed.connection is Connection.CONNECTED
-        return Sight(self.grant.epoch, connected, self.flows(), frozenset(accepted | self._left.keys()))
-
-    async def _run(self) -> None:
-        await self._adopt()
-        self._spawn(self._follow(), f"slot-{self.number}-wants")
-        await self.feed.run()
+        covers = frozenset(self.feed.protocol.accepted) | self._left.keys()
+        return Sight(self.grant.epoch, connected, self.flows(), covers)
 
     async def _follow(self) -> None:
         while True:

@@ -19,7 +19,7 @@ log: Any = structlog.get_logger("uw_ingest.slots")
 
 KEY = "socket."
 LOOK_EVERY = 0.5  # seconds
-AFTER_YOU = 0.6  # seconds a replica waits before it takes one more slot, for each that it has
+AFTER_YOU = 0.25  # seconds a replica that has a slot waits before it takes one more
 TAKEN_WITHIN = 0.5  # seconds for another replica to plan, once we do not
 STUCK_AFTER = 3.0  # seconds without progress before what a slot had heard is given up
 
@@ -56,7 +56,7 @@ class Slots:
             tell=partial(self._tell, number),
             on_held=partial(self._held, number),
             on_lost=partial(self._lost, number),
-            eager=lambda: AFTER_YOU * len(self.held),
+            eager=lambda: AFTER_YOU if self.held else 0.0,
         )
 
     async def run(self) -> None:
@@ -149,7 +149,8 @@ class Slots:
             self._given_up.discard(number)
 
     def _in_use(self) -> bool:
-        return self.plan is not None and any(self.plan.joins.get(number) for number in self.held)
+        plan = self.plan
+        return plan is not None and any(plan.joins.get(n) and n not in plan.stuck for n in self.held)
 
     def _others_plan(self) -> bool:
         """Tell whether another replica plans our channels away; without one there is nobody to wait for."""
