@@ -61,7 +61,7 @@ class Publisher:
             ack_within=ack_within,
             remembers=remembered(),
         )
-        self._recall = Recall(bus, self._outbox, self._stored)
+        self._recall = Recall(bus, self._outbox, self._on_found)
         self._inbox = bus.nc.new_inbox() + "."
         self._plain_ack = plain_ack(self._inbox)
         self._largest = bus.nc.max_payload - HEADROOM
@@ -183,12 +183,15 @@ class Publisher:
         self._wake.set()
 
     def _read_acks(self, chunk: bytes, at: int) -> int:
+        start = at
         while found := self._plain_ack(chunk, at):
             number, name, seq = found.groups()
-            answer = Stored(name.decode(), int(seq), False)
-            self._recall.last_acked[answer.stream] = answer.seq
-            self._stored(int(number), answer)
+            stream, sequence = name.decode(), int(seq)
+            self._recall.last_acked[stream] = sequence
+            self._stored(int(number), stream, sequence, False)
             at = found.end()
+        if at > start:
+            self._settled()
         return at
 
     def _on_ack(self, subject: bytes, body: bytes, headers: bytes | None) -> None:
@@ -199,9 +202,13 @@ class Publisher:
             return
         if not answer.duplicate:
             self._recall.last_acked[answer.stream] = answer.seq
-        self._stored(number, answer)
+        self._on_found(number, answer)
 
-    def _stored(self, number: int, answer: Stored) -> None:
+    def _on_found(self, number: int, answer: Stored) -> None:
+        self._stored(number, *answer)
+        self._settled()
+
+    def _stored(self, number: int, stream: str, seq: int, duplicate: bool) -> None:
         settled = self._outbox.settle(number)
         if not settled:
             self.stats.late_acks += 1
@@ -209,13 +216,11 @@ class Publisher:
         stats = self.stats
         stats.stored += 1
         stats.superseded += len(settled) - 1
-        if answer.duplicate:
+        if duplicate:
             stats.duplicates += 1
         for entry in settled:
             if entry.on_stored is not None:
-                ack = answer if entry.attempts == 1 else Stored(answer.stream, answer.seq, duplicate=False)
-                self._call(entry.on_stored, ack)
-        self._settled()
+                self._call(entry.on_stored, Stored(stream, seq, duplicate and entry.attempts == 1))
 
     def _on_refusal(self, number: int, refusal: Refusal) -> None:
         self.stats.last_refusal = refusal.detail
