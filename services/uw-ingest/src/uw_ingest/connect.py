@@ -5,7 +5,10 @@ failure and nothing upstream or the network said, since either may quote the URL
 """
 
 import asyncio
+import contextlib
+import socket
 import ssl
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -22,6 +25,7 @@ from picows import (
     WSTransport,
     ws_connect,
 )
+from picows.url import WSParsedURL
 
 from uw_ingest.errors import ConnectFailed, NotEntitled
 from uw_ingest.refusals import Refusal
@@ -36,6 +40,7 @@ _LARGEST = 16 << 20  # bytes; beyond this the peer is not upstream any more and 
 _FRAGMENTS_LARGEST = 1 << 21  # bytes of a fragmented text; a larger one is dropped and the socket lives on
 _FRAGMENTS_MOST = 4_096  # a text in more pieces has no end, and the socket is closed
 _TEXT = WSMsgType.TEXT
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # a linger of no time
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +73,13 @@ class Line(WSListener):
         self._transport: WSTransport | None = None
         self._gone: WSTransport | None = None
         self._why = "lost"
+        self._abandoned = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """Remember the socket."""
+        """Remember the socket; one that nobody waits for any more is closed at once."""
         self._transport = transport
+        if self._abandoned:
+            transport.disconnect(graceful=False)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Hand on a text frame; everything else is rare."""
@@ -83,7 +91,8 @@ class Line(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Say that the socket is gone, once."""
         self._transport, self._gone = None, transport
-        self._ears.on_closed(self._why)
+        if not self._abandoned:
+            self._ears.on_closed(self._why)
 
     def send(self, text: str) -> None:
         """Send a TEXT frame; on a socket that is gone this does nothing."""
@@ -96,6 +105,11 @@ class Line(WSListener):
         if self._transport is not None:
             self._transport.send_close(WSCloseCode.OK)
             self._transport.disconnect(graceful=False)
+
+    def abandon(self) -> None:
+        """Close the socket, now or as soon as it opens; the ears hear nothing any more."""
+        self._abandoned, self._on_text = True, _unheard
+        self.hang_up("abandoned")
 
     async def autopsy(self) -> Refusal | None:
         """Say which frame killed the socket, if one did. To be asked once it is gone."""
@@ -144,39 +158,106 @@ class Line(WSListener):
             self._on_text(whole)
 
 
+class _Attempt:
+    """One attempt to open a line, which leaves no socket behind when it is given up.
+
+    The library keeps an unfinished handshake to itself and lets it finish when its caller is cancelled. So
+    the attempt connects by itself and remembers the socket.
+    """
+
+    def __init__(self, ears: Ears) -> None:
+        self._ears = ears
+        self._line: Line | None = None
+        self._socket: socket.socket | None = None
+        self._given_up = False
+
+    def line(self) -> Line:
+        """Return what listens to the socket; asked for once upstream agrees to the handshake."""
+        self._line = Line(self._ears)
+        if self._given_up:
+            self._line.abandon()
+        return self._line
+
+    async def connect(self, url: WSParsedURL) -> socket.socket:
+        """Connect to the first of the name's addresses that answers."""
+        loop = asyncio.get_running_loop()
+        failure = OSError("the name has no address")
+        for family, kind, protocol, _, address in await loop.getaddrinfo(
+            url.host, url.port, type=socket.SOCK_STREAM
+        ):
+            fresh = socket.socket(family, kind, protocol)
+            try:
+                fresh.setblocking(False)
+                await loop.sock_connect(fresh, address)
+            except OSError as error:
+                fresh.close()
+                failure = error
+            except BaseException:
+                fresh.close()
+                raise
+            else:
+                self._socket = fresh
+                return fresh
+        raise failure
+
+    def give_up(self) -> None:
+        """Close what there is, and whatever may still come of it."""
+        self._given_up = True
+        if self._line is not None:
+            self._line.abandon()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it may be closed already
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                self._socket.shutdown(socket.SHUT_RDWR)  # the library, which owns it, closes it thereupon
+
+
 async def open_line(url: str, ears: Ears) -> Line:
-    """Open a socket to upstream.
+    """Open a socket to upstream. However this ends but with a line, no socket stays.
 
     Raises:
         NotEntitled: the token has no right to the socket.
         ConnectFailed: anything else; the text says what kind of failure and nothing more.
     """
+    attempt = _Attempt(ears)
     try:
         async with asyncio.timeout(OPEN_WITHIN):
-            _, line = await ws_connect(
-                lambda: Line(ears),
-                url,
-                extra_headers=HEADERS,
-                max_redirects=0,  # a redirect would carry the token to somebody else
-                max_frame_size=_LARGEST,
-                enable_auto_ping=True,
-                auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
-                auto_ping_idle_timeout=PING_AFTER,
-                auto_ping_reply_timeout=PONG_WITHIN,
-                enable_auto_pong=True,
-                websocket_handshake_timeout=OPEN_WITHIN,
-            )
-    except WSHandshakeError as error:
-        raise _refused(error) from None
-    except TimeoutError:
-        raise ConnectFailed("timed out") from None
-    except ssl.SSLError:
-        raise ConnectFailed("TLS failed") from None
-    except (OSError, WSError, ValueError) as error:
-        raise ConnectFailed(f"cannot connect ({type(error).__name__})") from None
+            return await _open(url, attempt)
+    except BaseException as error:
+        attempt.give_up()
+        match error:
+            case WSHandshakeError():
+                raise _refused(error) from None
+            case TimeoutError():
+                raise ConnectFailed("timed out") from None
+            case ssl.SSLError():
+                raise ConnectFailed("TLS failed") from None
+            case OSError() | WSError() | ValueError():
+                raise ConnectFailed(f"cannot connect ({type(error).__name__})") from None
+        raise
+
+
+async def _open(url: str, attempt: _Attempt) -> Line:
+    _, line = await ws_connect(
+        attempt.line,
+        url,
+        socket_factory=attempt.connect,
+        extra_headers=HEADERS,
+        max_redirects=0,  # a redirect would carry the token to somebody else
+        max_frame_size=_LARGEST,
+        enable_auto_ping=True,
+        auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+        auto_ping_idle_timeout=PING_AFTER,
+        auto_ping_reply_timeout=PONG_WITHIN,
+        enable_auto_pong=True,
+        websocket_handshake_timeout=OPEN_WITHIN,
+    )
     if not isinstance(line, Line):  # the library's way to say that the peer left during the handshake
         raise ConnectFailed("closed during the handshake")
     return line
+
+
+def _unheard(_body: bytes) -> None:
+    """Hear nothing."""
 
 
 def _refused(error: WSHandshakeError) -> ConnectFailed:
