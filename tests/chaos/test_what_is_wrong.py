@@ -55,8 +55,8 @@ async def test_a_token_without_the_scope(nats_server: NatsServer, tmp_path: Path
     ):
         found = await trouble(ada, "websocket scope")
         tried = (await simulator.control.state())["counts"]["handshakes_401"]
-        feeds = (await ada.ask("/budget"))["feeds"]
         await asyncio.sleep(3)
+        feeds = (await ada.ask("/budget"))["feeds"]
 
         assert "plan" in found["do"]
         assert feeds["option_trade"]["state"] == "not_entitled"
@@ -100,7 +100,7 @@ async def test_a_socket_that_is_closed_right_after_it_was_accepted(
             await asyncio.sleep(5)
 
             assert "UW_INGEST_SLOTS" in found["do"]
-            assert (await simulator.control.state())["counts"]["handshakes_accepted"] <= 3
+            assert (await simulator.control.state())["counts"]["handshakes_accepted"] <= 2
 
 
 @pytest.mark.slow

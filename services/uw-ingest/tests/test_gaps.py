@@ -69,7 +69,7 @@ def test_an_overflow_ends_when_everything_received_was_read():
     holes.open("news", at(0), GapReason.RECONNECTED, now=at(0))
     holes.open("news", at(1), GapReason.OVERFLOW, now=at(1), lost=1)
 
-    (gap,) = holes.drained(at(2))
+    (gap,) = holes.drained(at(2), list(holes.by_channel))
 
     assert (gap.reason, gap.started_at, gap.ended_at) == ("overflow", at(1), at(2))
     assert [gap.reason for gap in holes.flows("news", at(3))] == ["reconnected"]
@@ -82,7 +82,7 @@ def test_losses_without_an_end_are_announced_in_pieces():
         holes.open("option_trades", at(second), GapReason.OVERFLOW, now=at(second), lost=1)
         told += holes.flows("option_trades", at(second - 5))
         assert len(holes.by_channel["option_trades"]) <= 2
-    told += holes.drained(at(3600))
+    told += holes.drained(at(3600), list(holes.by_channel))
 
     assert sum(gap.lost or 0 for gap in told) == 3600
     assert 100 < len(told) < 400
@@ -123,14 +123,16 @@ def test_a_hole_never_ends_before_it_starts():
     assert gap.started_at <= gap.ended_at
 
 
-def test_an_outage_is_forgotten_when_another_replica_tells_of_it_and_an_overflow_is_not():
-    """What was received and dropped here only this process knows."""
+def test_an_outage_is_told_up_to_now_when_the_channel_is_left_and_an_overflow_stays():
+    """Whoever has the channel next may have joined only now."""
     holes = Holes()
     holes.open("news", START, GapReason.RECONNECTED, now=START)
     holes.open("news", START, GapReason.OVERFLOW, now=START, lost=3)
-    holes.forget("news")
-    holes.forget("price")
 
-    (gap,) = holes.drained(START)
-    assert (gap.reason, gap.lost) == ("overflow", 3)
+    (outage,) = holes.leave("news", at(5))
+    assert (outage.reason, outage.started_at, outage.ended_at) == ("reconnected", START, at(5))
+    assert holes.leave("price", at(5)) == []
+    assert holes.drained(at(5), ["price"]) == []
+    (overflow,) = holes.drained(at(5), ["news"])
+    assert (overflow.reason, overflow.lost) == ("overflow", 3)
     assert not holes.by_channel

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from baleen_contracts.feed import FeedGap, FeedStatus
+from baleen_contracts.happenings import News
 from uw_ingest.held import Held
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
@@ -22,6 +23,12 @@ def gap(number: int) -> FeedGap:
     )
 
 
+def news(number: int) -> News:
+    """Something of which each matters."""
+    at = START + timedelta(seconds=number)
+    return News(occurred_at=at, received_at=at, headline=f"number {number}", source="test")
+
+
 def test_of_what_only_the_newest_counts_only_the_newest_is_held():
     """A day of statuses of two feeds is two messages."""
     held = Held(10)
@@ -34,9 +41,10 @@ def test_of_what_only_the_newest_counts_only_the_newest_is_held():
 
 
 def test_what_matters_each_is_bounded_and_leaves_in_order():
-    """So many are taken and the next is not; the oldest is offered first and kept until it is done."""
-    held = Held(3)
-    assert [held.keep((gap(number), None)) for number in range(5)] == [True, True, True, False, False]
+    """Gaps have room of their own; the oldest is offered first and kept until it is done."""
+    held = Held(2)
+    assert [held.keep((news(number), None)) for number in range(3)] == [True, True, False]
+    assert [held.keep((gap(number), None)) for number in range(3)] == [True, True, False]
     held.keep((status("news", 1), None))
     left = []
     while held:
@@ -44,4 +52,4 @@ def test_what_matters_each_is_bounded_and_leaves_in_order():
         assert held.first()[0] is left[-1]
         held.done()
 
-    assert left == [gap(0), gap(1), gap(2), status("news", 1)]
+    assert left == [news(0), news(1), gap(0), gap(1), status("news", 1)]

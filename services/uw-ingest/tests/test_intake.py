@@ -257,7 +257,7 @@ async def test_what_is_said_while_the_bus_is_away_is_bounded(nats_server: NatsSe
                     lost=number,
                 )
             )
-        assert here.outlet.backlog == HELD_AT_MOST + 1
+        assert here.outlet.backlog == 2 * HELD_AT_MOST + 1
         assert here.tally.refused[Refusal.NO_ROOM] == 3 * HELD_AT_MOST - taken
         here.thaw()
         await eventually(here.at_rest, "it is stored")

@@ -168,6 +168,10 @@ class LeaseKeeper:
                 await asyncio.sleep(min(0.02, within))
         return not self._lease.leaving
 
+    def abandon(self, reason: str) -> None:
+        """Ends what is held without a release, as a crash would: it expires, and nobody takes it before."""
+        self._hand(Stopped(reason, self._clock()))
+
     async def _learn_quiet(self) -> None:
         """A bucket nobody wrote to for long holds nobody's lease: that spares a wait."""
         try:

@@ -6,6 +6,7 @@ only by what came after it: a frame that was received before the hole opened, an
 nothing. A closed hole is announced once.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -73,30 +74,29 @@ class Holes:
         ]
         return [self._close(channel, hole, at, after_id) for hole in over]
 
-    def forget(self, channel: str) -> None:
-        """Drop a channel's outages: another replica has the channel now, and tells of them."""
-        holes = [hole for hole in self.by_channel.get(channel, ()) if hole.reason not in _OUTAGES]
-        if holes:
-            self.by_channel[channel] = holes
-        else:
-            self.by_channel.pop(channel, None)
+    def leave(self, channel: str, at: datetime) -> list[FeedGap]:
+        """Close a channel's outages, since this process hears it no more."""
+        over = [hole for hole in self.by_channel.get(channel, ()) if hole.reason in _OUTAGES]
+        return [self._close(channel, hole, at) for hole in over]
 
-    def drained(self, at: datetime) -> list[FeedGap]:
-        """Close every overflow: all frames that were received have been read."""
-        return self._close_all(GapReason.OVERFLOW, at, at)
+    def drained(self, at: datetime, channels: Iterable[str]) -> list[FeedGap]:
+        """Close the overflows of these channels: all frames that were received have been read."""
+        return [gap for channel in channels for gap in self._close_of(channel, GapReason.OVERFLOW, at, at)]
 
-    def quiet(self, at: datetime) -> list[FeedGap]:
+    def quiet(self, at: datetime, *, calm: timedelta = QUIET) -> list[FeedGap]:
         """Close the refusals that have not grown for a while; they end with the last one."""
-        return self._close_all(GapReason.REFUSED, at - QUIET, None)
-
-    def _close_all(self, reason: GapReason, before: datetime, ended_at: datetime | None) -> list[FeedGap]:
-        over = [
-            (channel, hole)
-            for channel, holes in self.by_channel.items()
-            for hole in holes
-            if hole.reason is reason and hole.last_at <= before
+        return [
+            gap
+            for channel in list(self.by_channel)
+            for gap in self._close_of(channel, GapReason.REFUSED, at - calm, None)
         ]
-        return [self._close(channel, hole, ended_at or hole.last_at) for channel, hole in over]
+
+    def _close_of(
+        self, channel: str, reason: GapReason, before: datetime, ended_at: datetime | None
+    ) -> list[FeedGap]:
+        holes = self.by_channel.get(channel, ())
+        over = [hole for hole in holes if hole.reason is reason and hole.last_at <= before]
+        return [self._close(channel, hole, ended_at or hole.last_at) for hole in over]
 
     def _close(self, channel: str, hole: _Hole, ended_at: datetime, after_id: str | None = None) -> FeedGap:
         holes = self.by_channel[channel]

@@ -17,16 +17,19 @@ OUTDATED = 0  # the epoch of a slot that nobody holds
 class Sight:
     """What a lease says of its slot.
 
-    ``covers`` are the channels whose frames the holder has, or has left and not yet said in full. ``clean``
-    tells, of a slot that nobody holds or that somebody holds anew, whether the holder before released it.
-    ``flows`` tells whether data came lately.
+    ``brings`` are the channels that its open socket brings now, ``owes`` those that it does not bring any
+    more and whose last frames are not said yet, ``dropped`` those that it brought until it was closed.
+    ``clean`` tells, of a slot that nobody holds or that somebody holds anew, whether the holder before
+    released it; ``flows`` whether data came lately; ``ours`` whether this process holds it.
     """
 
     epoch: int = OUTDATED
-    connected: bool = False
     flows: bool = False
-    covers: frozenset[str] = frozenset()
+    brings: frozenset[str] = frozenset()
+    owes: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
     clean: bool = False
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +60,16 @@ class Handovers:
         open_still: list[Doubt] = []
         for doubt in self.doubts:
             sight = slots.get(doubt.slot, Sight())
-            if sight.epoch == doubt.epoch:
-                if doubt.channel in sight.covers:
+            if sight.epoch == doubt.epoch and doubt.channel not in sight.dropped:
+                if doubt.channel in sight.brings | sight.owes:
                     open_still.append(doubt)
-            elif not sight.clean:
+            elif sight.epoch == doubt.epoch or not sight.clean:
                 bad.append(doubt)
         self.doubts = open_still
         return bad
 
 
-def covered_by(channel: str, slots: Mapping[int, Sight], *, but: int) -> int | None:
-    """Return another slot whose open socket brings this channel, if there is one."""
-    for number, sight in slots.items():
-        if number != but and sight.connected and channel in sight.covers:
-            return number
-    return None
+def bearer_of(channel: str, others: Mapping[int, Sight]) -> int | None:
+    """Return another slot whose open socket brings this channel, ours rather than another's."""
+    found = [number for number, sight in others.items() if channel in sight.brings]
+    return min(found, key=lambda number: not others[number].ours, default=None)

@@ -18,7 +18,7 @@ class Held:
     """What to offer first, as soon as there is room."""
 
     def __init__(self, most: int) -> None:
-        """Hold at most so many messages that each matter."""
+        """Hold at most so many messages that each matter, and as many gaps again."""
         self._most = most
         self._every: deque[Offer] = deque()
         self._latest: dict[str, Offer] = {}
@@ -35,7 +35,8 @@ class Held:
             self._latest.pop(subject, None)
             self._latest[subject] = offer
             return True
-        if len(self._every) >= self._most:
+        # What tells of a loss has room of its own, which nothing else can fill.
+        if len(self._every) >= (2 * self._most if message.entity == "feed_gap" else self._most):
             return False
         self._every.append(offer)
         return True

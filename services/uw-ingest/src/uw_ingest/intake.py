@@ -71,6 +71,7 @@ class Intake:
         self._busy = False  # a turn is due
         self._retired = False
         self._rejoined: dict[str, datetime] = {}
+        self._overflowed: set[str] = set()  # channels of which frames were dropped since the buffer was empty
         self._cut_at = datetime.min.replace(tzinfo=UTC)
         self._came = self._seen = 0  # frames of this socket that are data, and how many were asked about
         self.last: dict[str, Message] = {}  # the newest message of each channel
@@ -199,13 +200,14 @@ class Intake:
         accepted, newest, last = self._tally.accepted, self._tally.last_message_at, self.last
         offer, first_at = self._outlet.offer, made[0][2].received_at
         droppers: dict[str, OnDropped] = {}
-        for channel, feed, message in made:
+        for said_on, feed, message in made:
+            channel = said_on if said_on in self.joined else self._joined_as(said_on)
             heard[channel] = heard.get(channel, 0) + 1
             accepted[feed] += 1
             newest[feed] = message.received_at
             last[channel] = message
             if self._holes.by_channel:
-                self._close_holes(self._joined_as(channel), message)
+                self._close_holes(channel, message)
             dropped = droppers.get(feed)
             if dropped is None:
                 dropped = droppers[feed] = self._outlet.dropped(feed, first_at)
@@ -240,6 +242,7 @@ class Intake:
     def _overflow(self, body: bytes) -> None:
         self._tally.overflowed += 1
         now, channel = self._now(), self._joined_as(sniff_channel(body) or "")
+        self._overflowed.add(channel)
         self._holes.open(channel, now, GapReason.OVERFLOW, now=now, lost=1)
 
     def _joined_as(self, channel: str) -> str:
@@ -258,5 +261,6 @@ class Intake:
             if not queue or queue[0][0] > at:
                 del self._rejoined[channel]
                 self._outlet.announce(self._holes.flows(channel, at))
-        if not queue and self._holes.by_channel:
-            self._outlet.announce(self._holes.drained(self._now()))
+        if not queue and self._overflowed:
+            self._outlet.announce(self._holes.drained(self._now(), self._overflowed))
+            self._overflowed.clear()

@@ -6,7 +6,7 @@ moment; the intakes see ``full`` and stop reading their buffers. Nothing that on
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -77,6 +77,10 @@ class Outlet:
         """Tell of refusals that are over; to be called every second or so."""
         if not self.full:
             self.announce(self._holes.quiet(self._clock.now()))
+
+    def tell_refusals(self) -> None:
+        """Tell of all refusals now; for leaving."""
+        self.announce(self._holes.quiet(self._clock.now(), calm=timedelta(0)))
 
     def release(self) -> None:
         """Offer what is held, as far as there is room."""

@@ -5,7 +5,7 @@ replicas, in the lease's value, what it hears.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,19 +16,20 @@ from baleen_bus.publisher import Publisher
 from baleen_contracts.feed import FeedGap, GapReason
 from baleen_runtime.clock import Clock
 from uw_ingest.channels import feed_of, kind_of
-from uw_ingest.feed import Connection, Feed, FeedSettings
+from uw_ingest.feed import Feed, FeedSettings
 from uw_ingest.gaps import Holes
-from uw_ingest.handover import OUTDATED, Doubt, Handovers, Sight, covered_by
+from uw_ingest.handover import OUTDATED, Doubt, Handovers, Sight, bearer_of
 from uw_ingest.intake import Hearers, Intake
 from uw_ingest.outlet import Outlet
 from uw_ingest.predecessor import Newest, newest_of
 from uw_ingest.protocol import FeedProtocol, Joined
+from uw_ingest.said import Said, UpTo
 from uw_ingest.tally import Tally
 from uw_ingest.tap import Tap
 from uw_ingest.weights import Weights
 
 LONG_AGO = timedelta(minutes=10)  # since when something may be missing, if the bus does not say
-HURRY = 0.02  # seconds between two looks when somebody waits
+CLOSING = "closing"  # the socket is closed, and what it brought is being said
 FLOWS_WITHIN = 15.0  # seconds since the last data
 LOST = "what the last holder had not yet published is lost"
 
@@ -71,14 +72,16 @@ class Slot:
         self.wanted: tuple[str, ...] = ()
         self._moved: set[str] = set()  # wanted channels of which nothing may be missed
         self._floors: dict[str, Newest] = {}  # of those that another socket had: the newest before we joined
-        self._left: dict[str, float] = {}  # when each channel was left whose last frames are not said yet
+        self._left: dict[
+            str, _Left
+        ] = {}  # the channels that were left and whose last frames are not said yet
         self._news = asyncio.Event()
         self._handovers = Handovers()
         self.weights = Weights()
         self._heard_at: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.leaving = False
-        self._read_at = 0.0  # when the last frame of the closed socket may have been read
+        self.leaving = False  # and asks the planner to move its channels
+        self.dropped: frozenset[str] | None = None  # once closed: what it brought until then
         self._told: dict[str, Any] = {}
         self.intake = Intake(
             around.outlet,
@@ -90,6 +93,7 @@ class Slot:
             max_bytes=around.max_bytes,
             tap=around.tap,
         )
+        self.said = Said(self.intake, around.outlet, around.publisher, around.bus, around.clock)
         self.feed = Feed(
             around.feed,
             FeedProtocol(()),
@@ -108,49 +112,56 @@ class Slot:
         )
         self.intake.hearers = Hearers(self.feed.answered, self.feed.complained, self._heard)
 
-    def start(self, channels: Sequence[str]) -> None:
-        """Join these, of which the last holder may have had some: nothing of them may be missed."""
-        self.want(channels, channels)
+    def start(self, channels: Sequence[str], had: Collection[str]) -> None:
+        """Join these; of those that somebody ``had`` nothing may be missed."""
+        self.want(channels, had)
         self._spawn(self._follow(), f"slot-{self.number}-wants")
         self._spawn(self.feed.run(), f"slot-{self.number}")
 
-    def want(self, channels: Sequence[str], moved: Iterable[str]) -> None:
-        """Join these from now on; of those among ``moved`` another socket brought nothing may be missed."""
+    def want(self, channels: Sequence[str], had: Collection[str]) -> None:
+        """Join these from now on; of those that another socket ``had`` nothing may be missed."""
         now = self._around.clock.monotonic()
-        self._left |= {channel: now for channel in self.wanted if channel not in channels}
-        self._left = {channel: at for channel, at in self._left.items() if channel not in channels}
-        self._moved |= {c for c in channels if c in set(moved) and c not in self.wanted and kind_of(c).every}
+        gone = [channel for channel in self.wanted if channel not in channels]
+        for channel in gone:
+            self._around.outlet.announce(self._around.holes.leave(channel, self._around.clock.now()))
+        self._left |= {channel: UpTo(now) for channel in gone}
+        self._left = {channel: left for channel, left in self._left.items() if channel not in channels}
+        self._moved |= {c for c in channels if c in had and c not in self.wanted and kind_of(c).every}
         self._moved &= set(channels)
         self._floors = {channel: newest for channel, newest in self._floors.items() if channel in channels}
         self.wanted = tuple(channels)
         self._news.set()
 
     def close(self, reason: str) -> None:
-        """Close the socket now; what it brought is still said."""
-        self._read_at = self._around.clock.monotonic()
+        """Close the socket now; what it brought is still said, and what it missed."""
+        around = self._around
+        self.dropped = frozenset(self.feed.protocol.accepted)
         self.feed.stop(reason)
         for task in self._tasks:
             task.cancel()
         self.intake.retire()
         for channel in self.wanted:
-            if self._bearer(channel) is None:  # whoever takes the slot finds the same hole on the bus
-                self._around.holes.forget(channel)
+            around.outlet.announce(around.holes.leave(channel, around.clock.now()))
+        around.outlet.announce([_gap(doubt) for doubt in self._handovers.doubts])
+        self._handovers.doubts.clear()
 
     def look(self) -> None:
         """Say which handovers turned out badly, and forget what is settled; every second or so."""
         for doubt in self._handovers.look(self._around.others(self.number)):
             self._around.outlet.announce([_gap(doubt)])
-        self._left = {channel: at for channel, at in self._left.items() if not self._said_since(at)}
+        self._left = {channel: left for channel, left in self._left.items() if not self.said.has(left)}
 
     def tell(self) -> dict[str, Any]:
         """Return what the other replicas must know, as JSON."""
         feed, joins = self.feed, self.feed.protocol.report()
+        sight = self.sight()
         return {
-            "state": str(feed.connection),
+            "state": CLOSING if self.dropped is not None else str(feed.connection),
             "why": feed.reason,
             "leaving": self.leaving,
-            "accepted": sorted(feed.protocol.accepted),
-            "owes": sorted(self._left),
+            "accepted": sorted(sight.brings),
+            "owes": sorted(sight.owes),
+            "dropped": sorted(sight.dropped),
             "refused": {
                 c: join.why for c, join in joins.items() if join.joined is not Joined.ACCEPTED and join.why
             },
@@ -173,9 +184,12 @@ class Slot:
 
     def sight(self) -> Sight:
         """Return how this slot looks to the others, without the way over the bus."""
-        connected = self.feed.connection is Connection.CONNECTED
-        covers = frozenset(self.feed.protocol.accepted) | self._left.keys()
-        return Sight(self.grant.epoch, connected, self.flows(), covers)
+        owes = frozenset(self._left)
+        if self.dropped is not None:
+            owed, dropped = owes.union(self.wanted), self.dropped
+            return Sight(self.grant.epoch, owes=owed, dropped=dropped, ours=True)
+        brings = frozenset(self.feed.protocol.accepted)
+        return Sight(self.grant.epoch, flows=self.flows(), brings=brings, owes=owes, ours=True)
 
     async def _follow(self) -> None:
         while True:
@@ -185,7 +199,7 @@ class Slot:
     async def _adopt(self) -> None:
         """Join what is wanted; what nobody brings meanwhile has a hole since the newest that the bus has."""
         self._news.clear()
-        around, joins = self._around, self.feed.protocol.report()
+        around, joins, wanted = self._around, self.feed.protocol.report(), self.wanted
         moved = [channel for channel in self._moved if channel not in joins]
         newest = await newest_of(around.bus, moved) if moved else {}
         for channel in moved:
@@ -202,11 +216,12 @@ class Slot:
                     detail=LOST,
                     before_id=last.message_id or None,
                 )
+        # What was wanted only meanwhile waits for the next turn, which asks the bus about it first.
         self.intake.joined = frozenset(self.wanted) | self._left.keys()
-        self.feed.want(self.wanted)
+        self.feed.want([channel for channel in self.wanted if channel in wanted])
 
     def _bearer(self, channel: str) -> int | None:
-        return covered_by(channel, self._around.others(self.number), but=self.number)
+        return bearer_of(channel, self._around.others(self.number))
 
     def _joined(self, channel: str) -> None:
         """Upstream accepted a join: from here on nothing of the channel is missed by this socket."""
@@ -234,7 +249,7 @@ class Slot:
         last = self.intake.last
         for channel, join in self.feed.protocol.report().items():
             joined = join.heard_at is not None or join.joined is Joined.ACCEPTED
-            if not joined or not kind_of(channel).every or self._bearer(channel) is not None:
+            if not joined or not kind_of(channel).every or self._ours_brings(channel):
                 continue
             before = last[channel].message_id if channel in last else None
             self._around.holes.open(
@@ -245,35 +260,10 @@ class Slot:
         """Tell whether frames of channels that were left are not on the bus yet."""
         return bool(self._left)
 
-    def said(self) -> bool:
-        """Tell, once closed, whether the bus has everything that this socket brought."""
-        around = self._around
-        age = around.clock.monotonic() - self._read_at
-        waits = around.publisher.oldest_age(asyncio.get_running_loop().time())
-        return not self.intake.backlog and not around.outlet.backlog and waits <= age
-
-    async def say_all(self, stuck_after: float) -> bool:
-        """Wait, once closed, until the bus has everything; give up when nothing moves for so many seconds."""
-        around, time = self._around, asyncio.get_running_loop().time
-        least, oldest, moved_at = self.intake.backlog, 0.0, time()
-        while not self.said():
-            left, first = self.intake.backlog, time() - around.publisher.oldest_age(time())
-            if left:
-                self._read_at = around.clock.monotonic()
-            if left < least or first > oldest + HURRY:
-                least, oldest, moved_at = left, first, time()
-            elif time() - moved_at > stuck_after or not around.bus.connected:
-                return False
-            await asyncio.sleep(HURRY)
-        return True
-
-    def _said_since(self, at: float) -> bool:
-        """Tell whether the bus has everything that was received up to a moment (monotonic seconds)."""
-        around = self._around
-        age = around.clock.monotonic() - at
-        if around.outlet.backlog or self.intake.oldest_age() > age:
-            return False
-        return around.publisher.oldest_age(asyncio.get_running_loop().time()) < age
+    def _ours_brings(self, channel: str) -> bool:
+        """Tell whether another socket of this process has the channel; what others' leases say may be old."""
+        others, bearer = self._around.others(self.number), self._bearer(channel)
+        return bearer is not None and others[bearer].ours
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

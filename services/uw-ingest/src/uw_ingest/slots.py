@@ -13,7 +13,8 @@ from baleen_bus.leases import LeaseKeeper, LeaseView, Seen
 from uw_ingest.feed import Connection
 from uw_ingest.handover import Sight
 from uw_ingest.planner import Plan
-from uw_ingest.slot import HURRY, Slot, Surroundings
+from uw_ingest.said import HURRY
+from uw_ingest.slot import Slot, Surroundings
 
 log: Any = structlog.get_logger("uw_ingest.slots")
 
@@ -21,6 +22,8 @@ KEY = "socket."
 LOOK_EVERY = 0.5  # seconds
 AFTER_YOU = 0.25  # seconds a replica that has a slot waits before it takes one more
 TAKEN_WITHIN = 0.5  # seconds for another replica to plan, once we do not
+SETTLED = 10.0  # seconds in a plan after which a channel counts as brought
+TOLD_WITHIN = 1.5  # seconds in which every replica looks at the leases once
 STUCK_AFTER = 3.0  # seconds without progress before what a slot had heard is given up
 
 
@@ -41,9 +44,12 @@ class Slots:
         self._view, self._owner = view, owner
         self._around = around(self.others)
         self.held: dict[int, Slot] = {}
+        self._closing: dict[int, Slot] = {}  # closed, and not released before all is said
         self.plan: Plan | None = None
         self.leaving = False
-        self._given_up: set[int] = set()
+        self._planned_at: dict[str, float] = {}  # when each channel was first seen in a plan
+        self._brought: set[str] = set()  # channels of the plan that some socket has brought
+        self._ending: set[asyncio.Task[None]] = set()
         self.keepers = {number: self._keeper(number, leases, times) for number in range(1, most + 1)}
 
     def _keeper(self, number: int, leases: Bucket, times: LeaseTimes) -> LeaseKeeper:
@@ -68,32 +74,48 @@ class Slots:
 
     def follow(self, plan: Plan) -> None:
         """Do what a plan says from now on."""
-        before = self.plan
-        known = _joined(before) if before is not None else _joined(plan)
-        self.plan = plan
+        self._note_brought()
+        now, first, self.plan = self._time(), self.plan is None, plan
+        for channel in _joined(plan):
+            self._planned_at.setdefault(channel, -SETTLED if first else now)
+        self._planned_at = {c: at for c, at in self._planned_at.items() if c in _joined(plan)}
         for number, slot in self.held.items():
             channels = plan.joins.get(number, ())
             if tuple(channels) != slot.wanted:
                 log.info("joining", slot=number, channels=len(channels))
-                slot.want(channels, known)
+                slot.want(channels, self._had())
+
+    def _note_brought(self) -> None:
+        told = self.told().values()
+        self._brought |= {channel for value in told for channel in _texts(value.get("accepted"))}
+        if self.plan is not None:
+            self._brought &= _joined(self.plan)
+
+    def _had(self) -> frozenset[str]:
+        """Return the channels that some socket may have had: of those nothing may be missed.
+
+        One that was planned a moment ago and that no socket has brought yet is new, and misses nothing.
+        """
+        now = self._time()
+        return frozenset(c for c, at in self._planned_at.items() if now - at > SETTLED or c in self._brought)
 
     def others(self, but: int) -> dict[int, Sight]:
         """Return how the slots look: ours by themselves, the others by their leases."""
         seen = {number: sight_of(self._view.seen.get(f"{KEY}{number}")) for number in self.keepers}
-        seen |= {number: slot.sight() for number, slot in self.held.items()}
+        seen |= {number: slot.sight() for number, slot in (self._closing | self.held).items()}
         seen.pop(but, None)
         return seen
 
     @property
     def backlog(self) -> int:
         """Frames of all our sockets that are not read yet."""
-        return sum(slot.intake.backlog for slot in self.held.values())
+        return sum(slot.intake.backlog for slot in (*self.held.values(), *self._closing.values()))
 
     def told(self) -> dict[int, dict[str, Any]]:
         """Return what the holders tell of their slots, ours included, by number."""
         seen = {number: self._view.seen.get(f"{KEY}{number}") for number in self.keepers}
         told = {n: one.value for n, one in seen.items() if one is not None and not one.deleted}
-        return told | {number: slot.tell() for number, slot in self.held.items()}
+        return told | {number: slot.tell() for number, slot in (self._closing | self.held).items()}
 
     def serving(self) -> tuple[bool, str]:
         """Tell whether this replica does its share: its sockets are open, or others hold them all."""
@@ -112,6 +134,7 @@ class Slots:
         """Close every socket now and release nothing; for leaving in a hurry."""
         for slot in self.held.values():
             slot.close(reason)
+        for slot in (*self.held.values(), *self._closing.values()):
             slot.intake.flush()
         self.held.clear()
 
@@ -121,7 +144,7 @@ class Slots:
         for number, slot in self.held.items():
             slot.leaving = True
             self.keepers[number].touch()
-        time = asyncio.get_running_loop().time
+        time = self._time
         asked_at = time()
         # The plan, the leases and the time all count, hence looks instead of an event.
         while self._in_use() and time() < asked_at + (  # noqa: ASYNC110
@@ -133,20 +156,35 @@ class Slots:
     async def give_up(self, number: int) -> None:
         """Close a slot's socket, say what it brought, and release the lease; unless not all could be said.
 
-        Then the lease expires instead, and whoever takes the slot announces what may be missing.
+        Then the lease is left to expire, and whoever takes the slot announces what may be missing.
         """
-        slot = self.held.pop(number, None)
+        slot, keeper = self.held.pop(number, None), self.keepers[number]
         if slot is None:
             return
-        self._given_up.add(number)
+        self._closing[number] = slot
         try:
             slot.close("leaving")
-            said = await slot.say_all(STUCK_AFTER)
+            self._around.outlet.tell_refusals()
+            keeper.touch()
+            said = await slot.said.has_all(STUCK_AFTER)
+            if said and self._joined_elsewhere(slot):
+                await asyncio.sleep(TOLD_WITHIN)  # the other one must see that we closed before it had joined
             if said:
-                await self.keepers[number].release()
+                await keeper.release()
+            else:
+                keeper.abandon("not all was said")
             log.info("slot given up", slot=number, said=said)
         finally:
-            self._given_up.discard(number)
+            del self._closing[number]
+
+    def _joined_elsewhere(self, slot: Slot) -> bool:
+        """Tell whether a channel that was open until the end is planned on another slot too."""
+        joins = self.plan.joins if self.plan is not None else {}
+        elsewhere = {c for number, channels in joins.items() if number != slot.number for c in channels}
+        return bool(elsewhere & (slot.dropped or frozenset()))
+
+    def _time(self) -> float:
+        return asyncio.get_running_loop().time()
 
     def _in_use(self) -> bool:
         plan = self.plan
@@ -159,21 +197,24 @@ class Slots:
 
     async def _look(self) -> None:
         while True:
-            for number, slot in list(self.held.items()):
+            self._note_brought()
+            for number, slot in self.held.items():
                 slot.look()
                 if slot.news():
                     self.keepers[number].touch()
                 if self.plan is not None and not self.plan.joins.get(number) and not slot.owes():
-                    await self.give_up(number)
+                    ending = asyncio.create_task(self.give_up(number), name=f"slot-{number}-ends")
+                    self._ending.add(ending)
+                    ending.add_done_callback(self._ending.discard)
             await asyncio.sleep(LOOK_EVERY)
 
     def _wanted(self, number: int) -> bool:
-        if self.leaving or number in self._given_up:
+        if self.leaving or number in self._closing:
             return False
         return number == 1 if self.plan is None else bool(self.plan.joins.get(number))
 
     def _tell(self, number: int) -> dict[str, Any]:
-        slot = self.held.get(number)
+        slot = self.held.get(number) or self._closing.get(number)
         return slot.tell() if slot is not None else {"state": "taken"}
 
     def _held(self, number: int, grant: Grant) -> None:
@@ -188,7 +229,7 @@ class Slots:
         )
         self.held[number] = slot
         keeper.touch()
-        slot.start(self.plan.joins.get(number, ()) if self.plan is not None else ())
+        slot.start(self.plan.joins.get(number, ()) if self.plan is not None else (), self._had())
 
     def _lost(self, number: int, reason: str) -> None:
         log.warning("slot lost", slot=number, reason=reason)
@@ -202,13 +243,14 @@ def sight_of(seen: Seen | None) -> Sight:
     if seen is None or seen.deleted:
         return Sight(clean=seen is not None)
     value = seen.value
-    names = [name for key in ("accepted", "owes") for name in _texts(value.get(key))]
     epoch = value.get("epoch")
+    connected = value.get("state") == Connection.CONNECTED
     return Sight(
         epoch=epoch if isinstance(epoch, int) and epoch else seen.revision,  # the value that took it has none
-        connected=value.get("state") == Connection.CONNECTED,
         flows=value.get("flows") is True,
-        covers=frozenset(names),
+        brings=frozenset(_texts(value.get("accepted")) if connected else ()),
+        owes=frozenset(_texts(value.get("owes"))),
+        dropped=frozenset(_texts(value.get("dropped"))),
         clean=value.get("before") == "released",
     )
 
