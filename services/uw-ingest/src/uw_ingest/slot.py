@@ -72,9 +72,7 @@ class Slot:
         self.wanted: tuple[str, ...] = ()
         self._moved: set[str] = set()  # wanted channels of which nothing may be missed
         self._floors: dict[str, Newest] = {}  # of those that another socket had: the newest before we joined
-        self._left: dict[
-            str, _Left
-        ] = {}  # the channels that were left and whose last frames are not said yet
+        self._left: dict[str, UpTo] = {}  # the channels that were left, until all of them is said
         self._news = asyncio.Event()
         self._handovers = Handovers()
         self.weights = Weights()
