@@ -248,3 +248,19 @@ async def test_a_cancellation_that_meets_the_answer_is_not_lost(bus):
             with pytest.raises(asyncio.CancelledError):
                 await asking
     assert met > 100
+
+
+@pytest.mark.parametrize(
+    ("most", "read", "more"), [(2, ["b.2", "a.1"], 2), (9, ["a.3", "b.1", "b.2", "a.1"], 0)]
+)
+async def test_the_newest_keys_are_read_and_the_others_counted(bus, most, read, more):
+    """Of a bucket that strangers may fill; a key that is written again is new."""
+    bucket = Bucket(bus, "budget")
+    for key in ("a.1", "a.3", "b.1", "b.2", "a.1"):
+        await bucket.put(key, b"")
+
+    entries, left = await bucket.read_newest(most)
+
+    assert ([entry.key for entry in entries], left) == (read, more)
+    assert [entry.key for entry in (await bucket.read_newest(9, key="b.>"))[0]] == ["b.1", "b.2"]
+    assert await Bucket(bus, "demand").read_newest(9) == ([], 0)

@@ -23,6 +23,7 @@ from baleen_bus import (
     read_wish,
     read_wishes,
 )
+from baleen_bus import wishing
 from baleen_bus.connection import end_task
 from baleen_bus.testing import eventually
 from baleen_bus.wish import check_topic
@@ -221,3 +222,41 @@ async def test_a_user_wishes_only_in_its_own_name(nats_server_with_users):
             with pytest.raises(AccessRefused):
                 async with demand("a", kind=foreign, bus=bus):
                     pytest.fail("not allowed")
+
+
+async def test_too_many_wishes_are_refused_and_counted_and_gateways_are_heard(bus, monkeypatch):
+    """The oldest are left out, and whoever floods the bucket leaves a gateway's wishes alone."""
+    monkeypatch.setattr(wishing, "MOST", 3)
+    gateway = Wishing(bus, kind="gateway", wisher="g")
+    gateway.want("uw.v1.news.a", "uw.v1.news.b")
+    await gateway.tell()
+    flood = Wishing(bus, kind="team", wisher="flood")
+    flood.want(*(f"uw.v1.gex.T{number}" for number in range(8)))
+    await flood.tell()
+
+    wishes, refused = await read_wishes(bus)
+
+    assert sorted(wish.topic for wish in wishes) == [
+        *(f"uw.v1.gex.T{number}" for number in (5, 6, 7)),
+        "uw.v1.news.a",
+        "uw.v1.news.b",
+    ]
+    assert refused == [(">", "too_many")] * 5
+
+
+@pytest.mark.parametrize(("kind", "wisher"), [("team", "w" * 81), ("k" * 21, "w")])
+async def test_a_wisher_with_a_long_name_is_refused(bus, kind, wisher):
+    """Its name is told on with every topic it wishes for; both sides say so."""
+    with pytest.raises(WishRefused, match="too_big"):
+        Wishing(bus, kind=kind, wisher=wisher)
+
+    assert reason_of(entry(Wish(WISH.topic, kind, wisher, WISH.until))) is WishReason.TOO_BIG
+
+
+async def test_a_machine_with_a_long_name_may_wish(bus, monkeypatch):
+    """The name that a demand makes up is cut."""
+    monkeypatch.setattr("socket.gethostname", lambda: "h" * 200)
+    async with demand("uw.v1.gex.SPY", bus=bus):
+        (wish,), _ = await read_wishes(bus)
+
+    assert len(wish.wisher) == 80

@@ -55,6 +55,7 @@ class WishReason(StrEnum):
     MALFORMED_TOPIC = "malformed_topic"
     CONTRADICTORY = "contradictory"
     TOO_LONG = "too_long"
+    TOO_MANY = "too_many"
 
 
 class WishRefused(BusError):  # noqa: N818

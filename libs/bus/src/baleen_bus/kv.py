@@ -18,7 +18,7 @@ from baleen_bus.buckets import changes_of, stream_of, subject_of
 from baleen_bus.connection import Bus
 from baleen_bus.errors import ApiRefused, BusClosed, Conflict, Unreachable
 from baleen_bus.kv_entry import Entry, key_token, key_untoken
-from baleen_bus.reading import NOT_FOUND, Delivered, delivered, fetch_last
+from baleen_bus.reading import NOT_FOUND, Delivered, delivered, direct_get, fetch_last, fetch_newest
 
 __all__ = ["Bucket", "BucketState", "Entry", "key_token", "key_untoken"]
 
@@ -79,6 +79,22 @@ class Bucket:
         except TimeoutError as error:
             raise Unreachable(f"bucket {self.name}: not read within {self.within} s") from error
         return [self._entry(item) for item in found]
+
+    async def read_newest(self, most: int, *, key: str = ">") -> tuple[list[Entry], int]:
+        """What stands under the keys that were written last, delete marks included, oldest first.
+
+        At most so many; with it, how many more there are. For a bucket that strangers may fill.
+        """
+        pattern = self._prefix + key
+        try:
+            async with asyncio.timeout(self.within):
+                found = await fetch_newest(self.bus, self._stream, pattern, most)
+                first: list[Delivered] = []
+                ask = {"seq": 1, "next_by_subj": pattern, "batch": 1}
+                end = await direct_get(self.bus, self._stream, ask, first.append)
+        except TimeoutError as error:
+            raise Unreachable(f"bucket {self.name}: not read within {self.within} s") from error
+        return [self._entry(item) for item in found], max(0, len(first) + end.pending - len(found))
 
     async def create(self, key: str, value: bytes) -> int:
         """Writes where nothing stands, or only a delete mark; returns the revision.

@@ -11,6 +11,8 @@ from baleen_bus.errors import WishReason, WishRefused
 from baleen_bus.kv_entry import Entry, key_token, key_untoken
 
 LONGEST_TOPIC: Final = 255
+LONGEST_WISHER: Final = 80
+LONGEST_KIND: Final = 20
 LONGEST: Final = timedelta(seconds=DEMAND_TTL)
 """How far ahead a wish may reach; whoever wants longer says so again."""
 
@@ -57,6 +59,7 @@ def wish_of(entry: Entry, now: datetime) -> Wish:
         raise WishRefused(WishReason.MALFORMED_KEY, "it is not <kind>.<wisher>.<topic>")
     wish = _said_in(entry.value)
     check_topic(wish.topic)
+    check_wisher(wish.kind, wish.wisher)
     if (wish.kind, wish.wisher, wish.topic) != said:
         raise WishRefused(WishReason.CONTRADICTORY, "the key says something else than the body")
     if wish.until > now + LONGEST:
@@ -82,6 +85,17 @@ def check_topic(topic: str) -> None:
     )
     if not good:
         raise WishRefused(WishReason.MALFORMED_TOPIC, f"{topic[:LONGEST_TOPIC]!r} is no subject or pattern")
+
+
+def check_wisher(kind: str, wisher: str) -> None:
+    """Takes names that can be told on with every topic that is wished for.
+
+    Raises:
+        WishRefused: one is too long.
+    """
+    for what, name, longest in (("kind", kind, LONGEST_KIND), ("name", wisher, LONGEST_WISHER)):
+        if len(name) > longest:
+            raise WishRefused(WishReason.TOO_BIG, f"a wisher's {what} has at most {longest} characters")
 
 
 def _said_in(body: bytes) -> Wish:

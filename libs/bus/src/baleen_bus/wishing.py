@@ -12,11 +12,11 @@ from typing import Final
 
 from baleen_bus.buckets import DEMAND, DEMAND_TTL
 from baleen_bus.connection import Bus, end_task, open_bus
-from baleen_bus.errors import BusError, WishRefused
+from baleen_bus.errors import BusError, WishReason, WishRefused
 from baleen_bus.kv import Bucket
 from baleen_bus.kv_entry import Entry
 from baleen_bus.one_call import DEFAULT_URL
-from baleen_bus.wish import Wish, check_topic, wish_of
+from baleen_bus.wish import LONGEST_WISHER, Wish, check_topic, check_wisher, wish_of
 
 __all__ = ["Wish", "WishRefused", "Wishing", "demand", "read_wish", "read_wishes"]
 
@@ -25,6 +25,12 @@ log = logging.getLogger("baleen_bus")
 CONNECT_WITHIN: Final = 10.0
 RETRY: Final = 2.0
 """Seconds before a wish that did not get through is written again."""
+
+MOST: Final = 5_000
+"""Wishes that are heard of the gateways, and as many of all others; the newest ones where there are more."""
+
+_SLICE: Final = 200  # wishes that are read at a stretch
+_FIRST: Final = "gateway."
 
 _numbers = itertools.count(1)
 
@@ -37,11 +43,13 @@ class Wishing:
 
     Raises:
         ValueError: ``lasting`` is out of these bounds.
+        WishRefused: the kind or the wisher's name is too long.
     """
 
     def __init__(self, bus: Bus, *, kind: str, wisher: str, lasting: float = 60.0) -> None:
         if not 1.0 <= lasting <= DEMAND_TTL / 2:
             raise ValueError(f"a wish lasts 1 to {DEMAND_TTL / 2:g} seconds, not {lasting:g}")
+        check_wisher(kind, wisher)
         self._bucket = Bucket(bus, DEMAND)
         self._kind, self._wisher = kind, wisher
         self._lasting = lasting
@@ -121,14 +129,15 @@ async def demand(
     Whether the wish can be served is told under ``feed.v1.status``.
 
     Raises:
-        WishRefused: a topic is no subject or pattern.
+        WishRefused: a topic is no subject or pattern, or the wisher's name is too long.
         AccessRefused: this user may not wish, or not for this ``kind``.
         Unreachable: the bus was not told in time.
     """
     async with contextlib.AsyncExitStack() as stack:
         if bus is None:
             bus = await stack.enter_async_context(_own_connection())
-        name = wisher or f"{_user() or 'anybody'}-{socket.gethostname()}-{os.getpid()}-{next(_numbers)}"
+        own = f"{_user() or 'anybody'}-{socket.gethostname()}-{os.getpid()}-{next(_numbers)}"
+        name = wisher or own[-LONGEST_WISHER:]
         wishing = Wishing(bus, kind=kind, wisher=name, lasting=lasting)
         wishing.want(*topics)
         try:
@@ -154,6 +163,9 @@ def read_wish(entry: Entry, now: datetime | None = None) -> Wish:
 async def read_wishes(source: Bus | Bucket) -> tuple[list[Wish], list[tuple[str, str]]]:
     """Every wish on the bus, those whose time is over left out; and of what is none, its key and the reason.
 
+    Beyond :data:`MOST` the oldest are not read, and each stands among the refused under the key ``>``.
+    Gateways are read first, so that nobody else's wishes keep theirs from being heard.
+
     Raises:
         Unreachable, ApiRefused: they cannot be read now.
     """
@@ -161,7 +173,15 @@ async def read_wishes(source: Bus | Bucket) -> tuple[list[Wish], list[tuple[str,
     now = datetime.now(UTC)
     wishes: list[Wish] = []
     refused: list[tuple[str, str]] = []
-    for entry in await bucket.read_all():
+    entries, _ = await bucket.read_newest(MOST, key=f"{_FIRST}>")
+    newest, older = await bucket.read_newest(MOST + len(entries))
+    others = [entry for entry in newest if not entry.key.startswith(_FIRST)][-MOST:]
+    excess = len(newest) + older - len(entries) - len(others)
+    refused += [(">", str(WishReason.TOO_MANY))] * excess
+    entries += others
+    for number, entry in enumerate(entries):
+        if number % _SLICE == 0:
+            await asyncio.sleep(0)
         if entry.deleted:
             continue
         try:
