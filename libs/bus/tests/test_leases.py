@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from baleen_bus import AccessRefused, Bucket, Bus, Unreachable, open_bus
-from baleen_bus.bootstrap import bootstrap
+from baleen_bus.bootstrap import bootstrap, ensure_streams
+from baleen_bus.buckets import BUCKETS, bucket_config
 from baleen_bus.connection import end_task
 from baleen_bus.lease_value import Before
 from baleen_bus.leases import Grant, LeaseKeeper, LeaseView, seconds_since_boot, times_for
@@ -231,6 +232,25 @@ async def test_a_view_forgets_what_has_expired(server, bus):
     await eventually(lambda: not view.seen)
     await end_task(watching)
     assert len(changes) == 2
+
+
+async def test_a_view_believes_a_bucket_that_was_made_anew(server, bus):
+    """It counts from one again; one reading below what was seen may come from a server that is behind."""
+    bucket = Bucket(bus, "leases")
+    view = LeaseView(bucket)
+    for owner in ("one", "two"):
+        await bucket.put("rest", orjson.dumps({"owner": owner, "since": "2026-01-05T15:30:00Z"}))
+    await view.refresh()
+    assert view.seen["rest"].value["owner"] == "two"
+
+    await bus.request_json("$JS.API.STREAM.DELETE.KV_leases", within=5)
+    await ensure_streams(bus, [bucket_config(BUCKETS["leases"], StreamSettings(lease_ttl=60))])
+    await bucket.put("rest", orjson.dumps({"owner": "three", "since": "2026-01-05T15:30:00Z"}))
+    await view.refresh()
+    assert view.seen["rest"].value["owner"] == "two"
+    await view.refresh()
+
+    assert (view.seen["rest"].value["owner"], view.seen["rest"].revision) == ("three", 1)
 
 
 async def test_a_clock_that_goes_back_ends_the_lease(server, bus):

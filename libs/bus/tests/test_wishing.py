@@ -22,8 +22,8 @@ from baleen_bus import (
     open_bus,
     read_wish,
     read_wishes,
+    wishing,
 )
-from baleen_bus import wishing
 from baleen_bus.connection import end_task
 from baleen_bus.testing import eventually
 from baleen_bus.wish import check_topic

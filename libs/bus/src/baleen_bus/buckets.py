@@ -84,7 +84,7 @@ BUCKETS: Final[Mapping[str, BucketSpec]] = {
         BucketSpec(
             name=BUDGET,
             ttl=0.0,
-            max_value=256 << 10,
+            max_value=960 << 10,  # a plan of 900 KiB and its headers, and less than one message may have
             keys=(
                 KeyForm("plan", "which channels each socket joins, and why", _INGEST, _INGEST),
                 KeyForm("rest", "what is spent of the requests of the minute and the day", _INGEST, _INGEST),
@@ -175,6 +175,10 @@ that a value has expired is told nowhere, so whoever must know reads again.
 A lease's lifetime is read from the bucket by whoever holds or wants one. It may be set (`--lease-ttl`,
 `BALEEN_LEASE_TTL`), but changed only while no holder runs: holders go by the lifetime they read at their
 start.
+
+A bucket holds 16 MiB and takes nothing more when it is full. All users share the bound of `demand`, so a team
+that wishes for tens of thousands of topics keeps gateways from writing new wishes until its own expire, ten
+minutes later at most. Which wishes are heard is bounded apart: gateways' first, then the newest of all others.
 
 | bucket | key | lives after its last write | written by | read by | what |
 |---|---|---|---|---|---|"""

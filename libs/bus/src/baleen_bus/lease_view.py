@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,6 +47,8 @@ class LeaseView:
         self._every = every
         self._on_seen = on_seen
         self._named: set[str] = set()
+        self._behind: frozenset[str] = frozenset()
+        """What the last reading of everything found older than it was seen before."""
 
     async def run(self) -> None:
         """Watches for ever; ``on_seen`` is called after each change."""
@@ -72,10 +74,27 @@ class LeaseView:
         gone = [key for key, seen in self.seen.items() if key not in entries and seen.at < asked_at]
         for key in gone:
             del self.seen[key]
+        self._believe(entries.values(), asked_at)
         changed = [self._note(entry) for entry in entries.values()]
         self.fresh_at = asked_at
         if (gone or any(changed)) and self._on_seen is not None:
             self._on_seen()
+
+    def _believe(self, entries: Iterable[Entry], asked_at: float) -> None:
+        """Forgets what two readings in a row contradict: the bucket was made anew and counts from one again.
+
+        One reading alone may come from a server that is behind.
+        """
+        behind = frozenset(
+            entry.key
+            for entry in entries
+            if (known := self.seen.get(entry.key)) is not None
+            and entry.revision < known.revision
+            and known.at < asked_at
+        )
+        for key in behind & self._behind:
+            del self.seen[key]
+        self._behind = behind - self._behind
 
     def _note_told(self, entry: Entry) -> None:
         if self._note(entry) and self._on_seen is not None:
