@@ -304,7 +304,7 @@ async def test_pitfall_21_every_stream_answers_direct_gets(bus):
     names = (await bus.request_json("$JS.API.STREAM.NAMES"))["streams"]
 
     for name in names:
-        assert await fetch_last(bus, name, ">") == []
+        await fetch_last(bus, name, ">")  # raises where nobody answers
     assert len(names) >= 10
 
 
