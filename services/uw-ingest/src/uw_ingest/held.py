@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable
 
 from baleen_bus.errors import PublishRefused
-from baleen_contracts import Delivery, Message, by_name
+from baleen_contracts import Delivery, by_name
+from baleen_contracts.message import Publishable
 
 OnDropped = Callable[[PublishRefused], None] | None
-Offer = tuple[Message, OnDropped]
+Offer = tuple[Publishable, OnDropped]
 
 
 class Held:

@@ -8,19 +8,19 @@ does stops the next.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 
-from baleen_contracts import Message
 from baleen_contracts.feed import GapReason
+from baleen_contracts.message import Publishable
 from baleen_runtime.clock import Clock
 from uw_ingest.channels import feed_of, split
 from uw_ingest.decode import Answer, Complaint, Data, decode, sniff_channel
 from uw_ingest.errors import Refused
 from uw_ingest.gaps import Holes
-from uw_ingest.held import OnDropped
 from uw_ingest.normalize import from_socket
 from uw_ingest.normalize.option_frame import OPENING, option_frame
 from uw_ingest.outlet import Outlet
@@ -32,7 +32,9 @@ SLICE = 256  # frames between two turns of the event loop, some 6 ms
 ANSWER_AT_MOST = 512  # bytes of an answer to a join that is read at once
 UNKNOWN_FEED = "raw"  # the feed of dropped frames of no channel that was joined
 
-_Made = tuple[str, str, Message]  # channel, feed, message
+_Made = tuple[str, str, Publishable]  # channel, feed, message
+_CHANNEL, _FEED = itemgetter(0), itemgetter(1)
+_CHANNEL_AND_MESSAGE, _FEED_AND_MESSAGE = itemgetter(0, 2), itemgetter(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Intake:
         self._overflowed: set[str] = set()  # channels of which frames were dropped since the buffer was empty
         self._cut_at = datetime.min.replace(tzinfo=UTC)
         self._came = self._seen = 0  # frames of this socket that are data, and how many were asked about
-        self.last: dict[str, Message] = {}  # the newest message of each channel
+        self.last: dict[str, Publishable] = {}  # the newest message of each channel
         outlet.wakes.append(self._wake)
 
     @property
@@ -196,26 +198,32 @@ class Intake:
         made.append((channel, feed_of(channel) if message.entity == "raw" else message.entity, message))
 
     def _accept(self, made: list[_Made]) -> None:
-        heard: dict[str, int] = {}
-        accepted, newest, last = self._tally.accepted, self._tally.last_message_at, self.last
-        offer, first_at = self._outlet.offer, made[0][2].received_at
-        droppers: dict[str, OnDropped] = {}
-        for said_on, feed, message in made:
-            channel = said_on if said_on in self.joined else self._joined_as(said_on)
-            heard[channel] = heard.get(channel, 0) + 1
-            accepted[feed] += 1
-            newest[feed] = message.received_at
-            last[channel] = message
-            if self._holes.by_channel:
-                self._close_holes(channel, message)
-            dropped = droppers.get(feed)
-            if dropped is None:
-                dropped = droppers[feed] = self._outlet.dropped(feed, first_at)
-            offer(message, dropped)
+        """Offer a slice's messages; what is counted of them is counted for the slice as a whole."""
+        first_at, offer = made[0][2].received_at, self._outlet.offer
+        feeds, heard = Counter(map(_FEED, made)), self._note(made)
+        self._tally.accepted.update(feeds)
+        if self._holes.by_channel:
+            for channel, _, message in made:
+                self._close_holes(self._joined_as(channel), message)
+        dropped = {feed: self._outlet.dropped(feed, first_at) for feed in feeds}
+        for _, feed, message in made:
+            offer(message, dropped[feed])
         if first_at >= self._cut_at:  # frames of a socket that is gone prove nothing about this one
             self.hearers.on_heard(heard)
 
-    def _close_holes(self, channel: str, message: Message) -> None:
+    def _note(self, made: list[_Made]) -> dict[str, int]:
+        """Remember the newest of each feed and channel; return how many each joined channel brought."""
+        for feed, message in dict(map(_FEED_AND_MESSAGE, made)).items():
+            self._tally.last_message_at[feed] = message.received_at
+        for channel, message in dict(map(_CHANNEL_AND_MESSAGE, made)).items():
+            self.last[self._joined_as(channel)] = message
+        heard: dict[str, int] = {}
+        for channel, count in Counter(map(_CHANNEL, made)).items():
+            joined_as = self._joined_as(channel)
+            heard[joined_as] = heard.get(joined_as, 0) + count
+        return heard
+
+    def _close_holes(self, channel: str, message: Publishable) -> None:
         gaps = self._holes.flows(channel, message.received_at, after_id=message.message_id)
         self._outlet.announce(gaps)
 

@@ -16,6 +16,7 @@ from baleen_bus.errors import DropReason, OutboxFull, PublishRefused
 from baleen_bus.publisher import Publisher
 from baleen_contracts import Message
 from baleen_contracts.feed import FeedGap, GapReason
+from baleen_contracts.message import Publishable
 from baleen_runtime.clock import Clock
 from uw_ingest.gaps import Holes
 from uw_ingest.held import Held, OnDropped
@@ -50,7 +51,7 @@ class Outlet:
         own = message.entity in ("feed_status", "feed_gap")
         return self.offer(message, None if own else self.dropped(message.entity, message.received_at))
 
-    def offer(self, message: Message, dropped: OnDropped) -> bool:
+    def offer(self, message: Publishable, dropped: OnDropped) -> bool:
         """Offer a message; tell if it was taken."""
         if self.full:
             return self._hold(message, dropped)
@@ -109,7 +110,7 @@ class Outlet:
         if refusal.reason is not DropReason.CLOSED:
             self._holes.open(feed, since, GapReason.REFUSED, now=self._clock.now(), lost=1)
 
-    def _hold(self, message: Message, dropped: OnDropped) -> bool:
+    def _hold(self, message: Publishable, dropped: OnDropped) -> bool:
         try:
             taken = self._held.keep((message, dropped))
         except Exception as error:  # noqa: BLE001 - as in offer

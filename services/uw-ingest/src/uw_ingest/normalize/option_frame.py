@@ -13,7 +13,6 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, MsgspecError, Struct, field
 from msgspec.json import Decoder, Encoder
 
-from baleen_contracts import Message
 from baleen_contracts.fields import MAX_COUNT
 from baleen_contracts.option_symbol import OptionSymbol
 from baleen_contracts.option_trade import OptionTrade
@@ -141,7 +140,7 @@ _read = Decoder(tuple[_Channel, OptionRow], strict=False).decode
 _write = Encoder().encode
 
 
-def option_frame(body: bytes, received_at: datetime) -> tuple[str, Message] | None:
+def option_frame(body: bytes, received_at: datetime) -> tuple[str, OptionPrint] | None:
     """Read a frame of the option tape; ``None`` when it is anything else, or not quite as it should be."""
     if len(body) > MAX_FRAME_BYTES or not body.isascii() or b"\\" in body:
         return None  # what is neither foreign nor escaped is text as it stands, whoever reads it
@@ -154,7 +153,7 @@ def option_frame(body: bytes, received_at: datetime) -> tuple[str, Message] | No
         return None
     if row.canceled or option.strike <= 0 or not row.id.isprintable() or " " in row.id:
         return None
-    return channel, _print_of(row, option, received_at)  # type: ignore[return-value]  # is all that the road asks of one
+    return channel, _print_of(row, option, received_at)
 
 
 def _print_of(row: OptionRow, option: OptionSymbol, received_at: datetime) -> OptionPrint:
