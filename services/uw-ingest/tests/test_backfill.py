@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from baleen_bus import reading
 from baleen_bus.connection import Bus
 from baleen_bus.publisher import Publisher
 from baleen_contracts import Message
 from baleen_contracts.feed import FeedGap, GapReason
 from baleen_runtime.clock import SystemClock
 from uw_ingest import backfiller as shell
-from uw_ingest.backfill import AT_MOST, ROWS, TRIES, TWINS, Backlog, Search
+from uw_ingest.backfill import AT_MOST, DOUBTS, ROWS, TRIES, TWINS, Backlog, Search
 from uw_ingest.backfiller import Backfiller
 from uw_ingest.normalize import from_rest
 from uw_ingest.quota import Quota
@@ -364,3 +365,89 @@ async def test_the_simulators_twins_name_rows_as_its_socket_does(bus: Bus, store
 
     assert all(kept.values())
     assert not any(state["violations"].values())
+
+
+def test_a_twin_that_shows_nothing_since_the_gap_began_is_doubted():
+    """It may be behind; one row of after the gap's beginning proves that it is not."""
+    behind = searched(gap("dark_pool", 60, 30), [dark(n, 100 + n) for n in range(250)])
+    assert behind.whole
+    assert behind.doubtful()
+    assert searched(gap("dark_pool", 60, 30), []).doubtful()
+    assert not searched(gap("dark_pool", 60, 30), [dark(1, 10)]).doubtful()
+    assert not searched(gap("flow_alert", 60, 30), [alert(1, 20), alert(2, 100)]).doubtful()
+
+
+def test_doubts_end():
+    """After some of them a twin is believed, and at once if the gap is old."""
+    backlog = Backlog()
+    fresh, old = gap("dark_pool", 60, 30), gap("dark_pool", 1_000, 900)
+    for one in (fresh, old):
+        backlog.add(one, NOW, 0.0)
+
+    assert [backlog.doubt(fresh, NOW, 0.0, 15.0) for _ in range(DOUBTS + 1)] == [True] * DOUBTS + [False]
+    assert not backlog.doubt(old, NOW, 0.0, 15.0)
+    assert backlog.next(14.0) is old
+    backlog.done(old)
+    assert backlog.wait(0.0) == 15.0
+
+
+async def test_a_gap_is_not_taken_back_by_a_twin_that_is_behind(
+    bus: Bus, stored: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Upstream's REST shows the rows a while after its socket is back: then they are published."""
+    monkeypatch.setattr(shell, "DOUBTED_FOR", 0.05)
+    async with filling(bus, stored) as fill:
+        table = fill.upstream.tables["darkpool/recent"] = [dark(n, 200 + n) for n in range(50)]
+        await fill.say(gap("dark_pool", 60, 30))
+        await eventually(lambda: len(fill.upstream.asked) == 2, "it is asked again")
+        table += [dark(100 + n, 40) for n in range(7)]
+        said = await eventually(fill.filled, "the gap is taken back")
+        prints = await stored("dark_pool")
+
+    assert str(said[0].detail).startswith("7 of ")
+    assert len(prints) == 7
+    assert len(fill.upstream.asked) <= 2 + DOUBTS
+
+
+async def test_a_feed_on_which_nothing_happened_is_believed_in_the_end(
+    bus: Bus, stored: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """As at night."""
+    monkeypatch.setattr(shell, "DOUBTED_FOR", 0.05)
+    async with filling(bus, stored) as fill:
+        await fill.say(gap("dark_pool", 60, 30))
+        said = await eventually(fill.filled, "the gap is taken back")
+
+    assert str(said[0].detail) == "0 of 0 rows from REST"
+    assert len(fill.upstream.asked) == 1 + DOUBTS
+
+
+async def test_a_gap_that_is_announced_while_gaps_are_read_is_filled_once(
+    bus: Bus, stored: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Of a feed that was read before it, or of one that is read after it."""
+    first, second = gap("flow_alert", 60, 50), gap("dark_pool", 60, 50)
+    read: list[str] = []
+
+    async def fetch_newest(bus: Bus, stream: str, pattern: str, count: int) -> list[Any]:
+        found = await reading.fetch_newest(bus, stream, pattern, count)
+        read.append(pattern)
+        if len(read) == 1:
+            for one in (first, second):
+                await fill.say(one)
+        return found
+
+    monkeypatch.setattr(shell, "fetch_newest", fetch_newest)
+    async with filling(bus, stored) as fill:
+        fill.upstream.tables["option-trades/flow-alerts"] = [alert(1, 55)]
+        fill.upstream.tables["darkpool/recent"] = [dark(1, 55)]
+        await eventually(lambda: fill.backfiller.filled == 2, "both are filled")
+        said = await eventually(lambda: _both(fill), "both are taken back")
+
+    assert sorted(one.feed for one in said) == ["dark_pool", "flow_alert"]
+    assert len(fill.upstream.asked) == 2
+
+
+async def _both(fill: Filling) -> list[FeedGap] | None:
+    said = await fill.filled()
+    return said if len(said) == 2 else None

@@ -17,6 +17,8 @@ ROWS = 200  # of one page, at most
 NEWEST = timedelta(hours=1)  # gaps that ended longer ago are left
 AT_MOST = 200  # gaps that wait
 TRIES = 5  # of one gap
+DOUBTS = 3  # how often REST is not believed that nothing happened since a gap began
+LAGS = timedelta(minutes=10)  # how long after an outage REST may yet be behind
 _SECOND = timedelta(seconds=1)
 _FILLED_ELSEWHERE = frozenset({GapReason.BACKFILLED, GapReason.REFUSED})
 
@@ -59,6 +61,7 @@ class Search:
     over: bool = False
     whole: bool = False  # the twin reached back to the gap's beginning
     oldest: datetime | None = None
+    newest: datetime | None = None
     _cursor: int | None = None
 
     @property
@@ -81,6 +84,7 @@ class Search:
         for message in messages:
             at = time_of(message)
             self.oldest = at if self.oldest is None else min(self.oldest, at)
+            self.newest = at if self.newest is None else max(self.newest, at)
             if begins <= at <= ends:
                 self.rows[message.message_id] = message
         self.whole = rows < ROWS or (self.oldest is not None and self.oldest < begins)
@@ -88,6 +92,10 @@ class Search:
         if self._cursor is not None and self.oldest is not None:
             # The cursor is inclusive: a page overlaps, and one second may hold more than a page.
             self._cursor = min(math.ceil(self.oldest.timestamp()), self._cursor - 1)
+
+    def doubtful(self) -> bool:
+        """Tell whether the twin shows nothing since the gap began: it may be behind, as after an outage."""
+        return self.newest is None or self.newest < self.gap.started_at
 
     def covered_from(self) -> datetime | None:
         """Return from when on nothing is missing, or ``None`` if the twin did not reach the gap."""
@@ -130,6 +138,7 @@ class _Waiting:
     gap: FeedGap
     due_at: float
     tried: int = 0
+    doubted: int = 0
 
 
 @dataclass(slots=True)
@@ -174,6 +183,15 @@ class Backlog:
                     self.done(gap)
                     return False
         return True
+
+    def doubt(self, gap: FeedGap, now: datetime, at: float, seconds: float) -> bool:
+        """Look again after some seconds for what REST does not show; ``False`` if it is to be believed."""
+        for waiting in self.waiting:
+            if waiting.gap is gap and waiting.doubted < DOUBTS and now - gap.ended_at < LAGS:
+                waiting.doubted += 1
+                waiting.due_at = at + seconds
+                return True
+        return False
 
     def drop(self, feed: str) -> None:
         """Give all gaps of a feed up."""

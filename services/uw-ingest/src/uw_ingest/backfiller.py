@@ -16,7 +16,7 @@ from baleen_bus.connection import Bus
 from baleen_bus.envelope import header_text
 from baleen_bus.errors import ApiRefused, Unreachable
 from baleen_bus.follower import Follower
-from baleen_bus.reading import BATCH, Delivered, direct_get, fetch_after, fetch_newest
+from baleen_bus.reading import BATCH, Delivered, direct_get, fetch_after, fetch_newest, stream_state
 from baleen_bus.starts import FromSequence
 from baleen_contracts import Message, by_name
 from baleen_contracts.feed import FeedGap
@@ -33,6 +33,7 @@ log: Any = structlog.get_logger("uw_ingest.backfiller")
 
 SETTLE = 1.0  # seconds; REST tells a row a little later than the socket
 AGAIN_AFTER = 10.0  # seconds
+DOUBTED_FOR = 15.0  # seconds, each time REST shows nothing since a gap began
 BUS_AGAIN_AFTER = 1.0
 STORED_WITHIN = 10.0
 STORED_AGAIN = 0.1
@@ -89,13 +90,16 @@ class Backfiller:
         }
 
     async def _read(self, stream: str, patterns: list[str]) -> int:
-        """Take the gaps of the last hour in; return the position after which new ones come."""
-        last = 0
+        """Take the gaps of the last hour in; return the position after which new ones come.
+
+        It is that of before the reading: one that is stored meanwhile may be too late for a part of it.
+        """
+        last = (await stream_state(self._bus, stream)).last_seq
         self._backlog = Backlog(given_up=self._backlog.given_up)
         for pattern in patterns:
             for item in await fetch_newest(self._bus, stream, pattern, AT_MOST):
-                self._hear(item)
-                last = max(last, item.seq)
+                if item.seq <= last:
+                    self._hear(item)
         return last
 
     def _hear(self, item: Delivered) -> None:
@@ -126,6 +130,8 @@ class Backfiller:
         try:
             while not search.over:
                 await self._page(search)
+            if search.doubtful() and self._doubt(gap):
+                return
             published = await self._publish(search)
         except QuotaTaken:
             raise
@@ -140,6 +146,9 @@ class Backfiller:
             self._again(gap, str(failure))
         else:
             self._announce(search, published)
+
+    def _doubt(self, gap: FeedGap) -> bool:
+        return self._backlog.doubt(gap, self._clock.now(), self._clock.monotonic(), DOUBTED_FOR)
 
     def _again(self, gap: FeedGap, why: str) -> None:
         self.failing = why
