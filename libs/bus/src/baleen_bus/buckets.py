@@ -178,7 +178,7 @@ start.
 
 A bucket holds 16 MiB and takes nothing more when it is full. All users share the bound of `demand`, so a team
 that wishes for tens of thousands of topics keeps gateways from writing new wishes until its own expire, ten
-minutes later at most. Which wishes are heard is bounded apart: gateways' first, then the newest of all others.
+minutes later at most. How many wishes are heard is bounded apart: gateways' first, then the newest others'.
 
 | bucket | key | lives after its last write | written by | read by | what |
 |---|---|---|---|---|---|"""

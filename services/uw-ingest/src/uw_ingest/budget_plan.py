@@ -18,6 +18,7 @@ _MAX_JOINS = 50  # upstream's own limit
 
 _Slot = Annotated[int, Field(ge=1, le=1_000)]
 _Channel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}(:[A-Za-z0-9.^/_-]{1,20})?$")]
+_Feed = Annotated[str, Field(max_length=64)]
 _Words = Annotated[str, Field(max_length=1_000)]
 
 
@@ -60,7 +61,7 @@ class Plan:
     """Who joins what. ``joins`` names the slots in use and no others.
 
     ``stuck`` are slots that leave and keep channels, since no other is free to take them: their holders need
-    not wait for anybody.
+    not wait for anybody. ``polled`` are the polled feeds that somebody wishes for.
     """
 
     joins: Mapping[_Slot, Annotated[tuple[_Channel, ...], Field(min_length=1, max_length=_MAX_JOINS)]]
@@ -69,6 +70,7 @@ class Plan:
     ceiling: Annotated[int, Field(ge=0, le=_MAX_SLOTS)]
     ceiling_why: _Words
     stuck: tuple[_Slot, ...] = ()
+    polled: Annotated[tuple[_Feed, ...], Field(max_length=100)] = ()
 
 
 NOTHING_PLANNED = Plan({}, (), (), 0, "nothing is planned yet")

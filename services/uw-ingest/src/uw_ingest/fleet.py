@@ -186,7 +186,7 @@ async def open_fleet(
         clock=clock,
         allowed=lambda: rest.grant is not None,
         hours=lambda: watch.hours,
-        wished=lambda: planning.polled,
+        wished=lambda: board.plan.polled if board.plan else (),
     )
     rest: LeaseKeeper = share(key=REST, tell=dict, on_held=poller.held, on_lost=poller.lost)
     watch.attach(

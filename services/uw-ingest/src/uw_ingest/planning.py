@@ -1,11 +1,11 @@
 """Makes the plan and spreads it: one replica plans, every replica does what the plan says.
 
-The plan stands in the bucket ``budget``; who holds the lease ``planner`` replaces it, by exact revision, so
-that a planner which was frozen and wakes up late replaces nothing.
+Who holds the lease ``planner`` reads the wishes and replaces the plan on the :mod:`board <uw_ingest.board>`.
 """
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,74 +13,29 @@ from typing import Any
 
 import structlog
 
-from baleen_bus.errors import BusError, Conflict
-from baleen_bus.kv import Bucket, Entry
-from baleen_bus.leases import LeaseKeeper
+from baleen_bus.errors import BusError, Conflict, Unreachable
+from baleen_bus.kv import Bucket
+from baleen_bus.leases import Grant, LeaseKeeper
 from baleen_bus.wishing import Wish, read_wishes
 from baleen_contracts import Message
 from baleen_contracts.feed import FeedState, FeedStatus
 from baleen_runtime.clock import Clock
-from uw_ingest.planner import NOTHING_PLANNED, Plan, SlotView, plan, plan_from_json, plan_to_json
-from uw_ingest.wanted import Unserved, Wanted
+from uw_ingest.board import Board
+from uw_ingest.planner import NOTHING_PLANNED, SlotView, plan
+from uw_ingest.wanted import MAX_UNSERVED, Unserved, Want, Wanted
 
 log: Any = structlog.get_logger("uw_ingest.planning")
 
-KEY = "plan"
+__all__ = ["Board", "Planning", "slot_view"]
+
 LOOK_EVERY = 0.25  # seconds
-READ_EVERY = 5.0  # seconds; changes are heard at once, unless the bus was away
 WISHES_EVERY = 30.0  # seconds; expiry is never announced
+WISHES_AGAIN = 1.0  # seconds between two readings, however much changes
+WANTED_EVERY = 1.0  # seconds
 LOWERED_FOR = 600.0  # seconds a ceiling stays down after upstream refused a socket
 SAY_AGAIN_AFTER = timedelta(seconds=30)
 HEAVIEST = 1e9  # frames a second that anybody can mean
 LONGEST_FEED = 64  # characters of a feed's name
-
-
-class Board:
-    """The plan as the bus has it."""
-
-    def __init__(self, bucket: Bucket, on_plan: Callable[[Plan], None]) -> None:
-        """Read from this bucket; ``on_plan`` is called with every new plan."""
-        self.bucket, self._on_plan = bucket, on_plan
-        self.plan: Plan | None = None
-        self.revision = 0
-        self.malformed = 0
-
-    async def run(self) -> None:
-        """Hear of new plans, for ever."""
-        await self.bucket.on_change(self._take, key=KEY)
-        while True:
-            with contextlib.suppress(BusError):
-                await self.read()
-            await asyncio.sleep(READ_EVERY)
-
-    async def read(self) -> None:
-        """Read the plan now."""
-        entry = await self.bucket.read(KEY)
-        if entry is not None:
-            self._take(entry)
-
-    async def write(self, fresh: Plan) -> None:
-        """Replace the plan that was read last.
-
-        Raises:
-            Conflict: another one stands there.
-        """
-        revision = await self.bucket.update(KEY, plan_to_json(fresh), last=self.revision)
-        self._take(Entry(KEY, plan_to_json(fresh), revision, deleted=False))
-
-    def _take(self, entry: Entry) -> None:
-        if entry.revision <= self.revision:
-            return
-        self.revision = entry.revision
-        try:
-            fresh = plan_from_json(entry.value) if not entry.deleted else None
-        except ValueError as error:
-            self.malformed += 1
-            log.warning("the plan on the bus is no plan; it will be replaced", why=str(error)[:200])
-            return
-        if fresh is not None and fresh != self.plan:
-            self.plan = fresh
-            self._on_plan(fresh)
 
 
 class Planning:
@@ -102,70 +57,130 @@ class Planning:
         self._views, self._clock, self._say = views, clock, say
         self.keeper: LeaseKeeper | None = None
         self._wishes: list[Wish] = []
-        self.refused_wishes: list[tuple[str, str]] = []
-        self._read_wishes_at = float("-inf")
+        self.refused_wishes: Counter[str] = Counter()  # by reason, as of the last reading
+        self._changed = True
+        self._read_at = self._updated_at = float("-inf")
+        self._term: Grant | None = None  # the one for which wishes were read
+        self._adopted: Grant | None = None  # the one for which the plan before us was taken over
+        self._wants: tuple[list[Want], list[Unserved], frozenset[str]] = ([], [], frozenset())
+        self._planned_from: object = None
+        self._unserved: tuple[Unserved, ...] = ()
         self._lowered: tuple[int, str, float] | None = None
-        self.polled: frozenset[str] = frozenset()
         self._said: dict[str, tuple[str, datetime]] = {}
+        self._complaints: dict[str, str] = {}
 
     async def run(self) -> None:
         """Plan whenever something changed, for ever."""
-        await self._demand.on_change(self._dirty)
-        while True:
-            try:
-                await self._step()
-            except Conflict:
-                await self._board.read()  # somebody else planned; the lease says whether we still may
-            except BusError as error:
-                log.debug("cannot plan now", why=str(error))
-            await asyncio.sleep(LOOK_EVERY)
+        await self._demand.on_change(lambda _entry: self.reread())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_hearing(), name="wishes")
+            tasks.create_task(self._keep_planning(), name="plan-work")
 
     def reread(self) -> None:
         """Read the wishes anew; after the bus was away."""
-        self._read_wishes_at = float("-inf")
+        self._changed = True
 
-    def _dirty(self, _entry: Entry) -> None:
-        self.reread()
-
-    async def _step(self) -> None:
-        await self._hear_wishes()
-        told = self._views()
-        measured = {channel: rate for value in told.values() for channel, rate in _rates(value)}
-        wants, unserved, self.polled = self._wanted.update(self._wishes, self._clock.now(), measured)
-        if self.keeper is None or self.keeper.grant is None:
-            return
-        ceiling, why = self._ceiling(told)
-        fresh = plan(
-            wants,
-            {number: slot_view(number, value) for number, value in told.items()},
-            self._board.plan or NOTHING_PLANNED,
-            ceiling=ceiling,
-            ceiling_why=why,
-        )
-        fresh = replace(fresh, unserved=(*unserved, *fresh.unserved))
-        if self._board.plan is None or fresh != self._board.plan:
-            await self._board.write(fresh)
-        self._tell_wishers(fresh.unserved)
+    async def _keep_hearing(self) -> None:
+        """Read the wishes while planning is ours. What fails is tried again, and the last ones count."""
+        while True:
+            grant = self.keeper.grant if self.keeper is not None else None
+            every = WISHES_AGAIN if self._changed else WISHES_EVERY
+            if grant is not None and (
+                grant != self._term or self._clock.monotonic() - self._read_at >= every
+            ):
+                await self._hear_wishes()
+                self._term = grant
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _hear_wishes(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._read_wishes_at < WISHES_EVERY:
-            return
-        self._read_wishes_at = now
+        self._changed = False
         try:
-            self._wishes, self.refused_wishes = await read_wishes(self._demand)
-        except BusError:
-            self._read_wishes_at = float("-inf")
-            raise
+            self._wishes, refused = await read_wishes(self._demand)
+        except BusError as error:
+            self._changed = True
+            self._complain("the wishes cannot be read", error)
+        else:
+            self._complaints.pop("the wishes cannot be read", None)
+            fresh = Counter(str(reason) for _, reason in refused)
+            if fresh.keys() - self.refused_wishes.keys():
+                log.warning("some wishes are refused", by_reason=dict(fresh))
+            self.refused_wishes = fresh
+            self._updated_at = float("-inf")
+        self._read_at = self._clock.monotonic()
+
+    async def _keep_planning(self) -> None:
+        while True:
+            try:
+                await self._step()
+                self._complaints.pop("cannot plan", None)
+            except Conflict:  # somebody else planned; the lease says whether we still may
+                with contextlib.suppress(BusError):
+                    await self._board.read()
+            except BusError as error:
+                self._complain("cannot plan", error)
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _complain(self, what: str, error: BusError) -> None:
+        """Say what the bus refuses once; that it is away others say."""
+        words = str(error)[:200]
+        if isinstance(error, Unreachable):
+            log.debug(what, why=words)
+        elif self._complaints.get(what) != words:
+            self._complaints[what] = words
+            log.warning(what, why=words)
+
+    async def _step(self) -> None:
+        if self.keeper is None or self.keeper.grant is None or self.keeper.grant != self._term:
+            return
+        told = self._views()
+        await self._want(told)
+        wants, unserved, polled = self._wants
+        ceiling, why = self._ceiling(told)
+        views = {number: slot_view(number, value) for number, value in told.items()}
+        before = self._board.plan or NOTHING_PLANNED
+        inputs = (self._wants, views, before, ceiling, why)
+        if inputs != self._planned_from or not self._board.stands:
+            fresh = plan(wants, views, before, ceiling=ceiling, ceiling_why=why)
+            fresh = replace(
+                fresh,
+                unserved=(*unserved, *fresh.unserved)[:MAX_UNSERVED],
+                polled=tuple(sorted(polled)),
+            )
+            if fresh != self._board.plan or not self._board.stands:
+                await self._board.write(fresh)
+            self._planned_from, self._unserved = inputs, fresh.unserved
+        self._tell_wishers(self._unserved)
+
+    async def _want(self, told: Mapping[int, dict[str, Any]]) -> None:
+        """Find out what is wanted: every second, and when wishes were read. Many of them take a while."""
+        now = self._clock.monotonic()
+        if self._adopted != self._term:
+            self._adopt()
+        elif now - self._updated_at < WANTED_EVERY:
+            return
+        self._updated_at = now
+        measured = {channel: rate for value in told.values() for channel, rate in _rates(value)}
+        self._wants = await asyncio.to_thread(self._wanted.update, self._wishes, self._clock.now(), measured)
+
+    def _adopt(self) -> None:
+        """Let linger, at the beginning of a term, what the planner before us planned."""
+        before = self._board.plan
+        if before is not None:
+            carriers = {placement.via for placement in before.placements}
+            placed = [p.channel for p in before.placements if p.channel not in carriers]
+            self._wanted.adopt((*placed, *before.polled), self._clock.now())
+        self._adopted = self._term
 
     def _ceiling(self, told: Mapping[int, dict[str, Any]]) -> tuple[int, str]:
         """Return how many sockets may be used: fewer for a while, once upstream refused one of several."""
         now = self._clock.monotonic()
-        connected = sum(value.get("state") == "connected" for value in told.values())
         refused = [value for value in told.values() if value.get("mute") is True]
-        if refused and connected:
+        served = sum(  # though one of them may just be opened anew
+            value.get("mute") is not True and value.get("state") != "not_entitled" for value in told.values()
+        )
+        if refused and served:
             words = str(refused[0].get("why", ""))[:100]
-            self._lowered = (connected, f"upstream serves only {connected}: {words}", now + LOWERED_FOR)
+            self._lowered = (served, f"upstream serves only {served}: {words}", now + LOWERED_FOR)
         if self._lowered is not None and now < self._lowered[2] and self._lowered[0] < self._most:
             return self._lowered[0], self._lowered[1]
         self._lowered = None

@@ -177,6 +177,10 @@ class Wanted:
             frozenset(feed for feed in POLLED_FEEDS if feed in self._wished_at),
         )
 
+    def adopt(self, channels: Iterable[str], now: datetime) -> None:
+        """Let channels and polled feeds linger from now on, for which another planner saw wishes."""
+        self._remember((c for c in channels if c not in self.configured), now)
+
     def _admit(self, wishes: Iterable[Wish], now: datetime) -> tuple[dict[str, set[str]], list[Unserved]]:
         """Sort wishes by topic; drop what is over, and of one wisher what is too much."""
         of: dict[str, set[str]] = {}
