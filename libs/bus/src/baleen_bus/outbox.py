@@ -86,10 +86,7 @@ class Outbox:
 
     def waits(self) -> bool:
         """Whether a stream could be sent something."""
-        for lane in self._lanes.values():  # a loop, since this is asked at every ack
-            if lane.waiting:
-                return True
-        return False
+        return any(lane.waiting for lane in self._lanes.values())
 
     def settle(self, number: int) -> list[Entry]:
         """A stream has this message. What that settles, it last; nothing if it was settled before."""

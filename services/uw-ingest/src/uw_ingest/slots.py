@@ -205,6 +205,7 @@ class Slots:
                 if self.plan is not None and not self.plan.joins.get(number) and not slot.owes():
                     ending = asyncio.create_task(self.give_up(number), name=f"slot-{number}-ends")
                     self._ending.add(ending)
+                    self._around.bus.supervise(ending)
                     ending.add_done_callback(self._ending.discard)
             await asyncio.sleep(LOOK_EVERY)
 
