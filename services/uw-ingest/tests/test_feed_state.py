@@ -38,6 +38,8 @@ def but(**changes: Any) -> SocketFacts:
         (but(entitled=False, connected=False, connection="no scope"), FeedState.NOT_ENTITLED, "no scope"),
         (but(connected=False, connection="lost"), FeedState.RECONNECTING, "lost"),
         (but(joined=False, heard_ago=None, connected_for=1), FeedState.RECONNECTING, "joining"),
+        (but(joined=False, heard_ago=None, unjoined="limit of 50"), FeedState.STALE, "limit of 50"),
+        (but(backfilling=True), FeedState.BACKFILLING, "what was missed is being asked for over REST"),
         (but(joined=False, heard_ago=None), FeedState.STALE, "the join was never answered"),
         (
             but(joined=False, heard_ago=None, refused="add-on"),

@@ -28,6 +28,7 @@ class SocketFacts:
     disabled: bool = False
     joined: bool = False
     refused: str = ""  # upstream's words when it refused every channel of the feed
+    unjoined: str = ""  # why no join of the feed was accepted, as far as is known
     connected_for: float = 0.0
     heard_ago: float | None = None
     siblings_heard_ago: float | None = None
@@ -72,7 +73,7 @@ def judge(facts: SocketFacts) -> Verdict:  # noqa: PLR0911 - one return per stat
     if not facts.joined:
         if facts.connected_for <= STEADY_SILENCE:
             return Verdict(FeedState.RECONNECTING, "joining")
-        return Verdict(FeedState.STALE, "the join was never answered")
+        return Verdict(FeedState.STALE, facts.unjoined or "the join was never answered")
     return _judge_silence(facts, patience)
 
 

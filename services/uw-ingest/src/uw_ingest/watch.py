@@ -182,6 +182,7 @@ class Watch:
             entitled=feed.connection is not Connection.NOT_ENTITLED,
             joined=any(join.joined is Joined.ACCEPTED for join in mine),
             refused=refused[0] if mine and len(refused) == len(mine) else "",
+            unjoined=next((join.why for join in mine if join.why), ""),
             connected_for=feed.connected_for(),
             heard_ago=_newest([join.heard_at for join in mine], at),
             siblings_heard_ago=_newest(others, at),
