@@ -13,6 +13,8 @@ from tests.chaos.fleet import Replica, fleet, until
 from baleen_bus.testing import NatsServer
 from uw_simulator.testing import BASIC_TOKEN, TOKEN, Simulator
 
+pytestmark = pytest.mark.slow
+
 CHANNELS = ("option_trades", "flow-alerts", "lit_trades", "off_lit_trades", "market_tide", "news")
 
 
@@ -103,7 +105,6 @@ async def test_a_socket_that_is_closed_right_after_it_was_accepted(
             assert (await simulator.control.state())["counts"]["handshakes_accepted"] <= 2
 
 
-@pytest.mark.slow
 async def test_a_storm_of_503(nats_server: NatsServer, tmp_path: Path) -> None:
     """Upstream is in trouble: asked with growing pauses, joined as soon as it is well."""
     async with Simulator.in_process() as simulator:
@@ -122,7 +123,6 @@ async def test_a_storm_of_503(nats_server: NatsServer, tmp_path: Path) -> None:
             await until(well, "the socket is open and no trouble is left", within=30, every=0.5)
 
 
-@pytest.mark.slow
 async def test_a_second_socket_that_is_refused_in_silence(nats_server: NatsServer, tmp_path: Path) -> None:
     """Accepted, acked, and mute while the first one flows: the ceiling becomes one, and the page says why."""
     channels = (*CHANNELS, *(f"net_flow:T{number}" for number in range(45)))
@@ -138,7 +138,6 @@ async def test_a_second_socket_that_is_refused_in_silence(nats_server: NatsServe
         assert page["sockets"]["why"]
 
 
-@pytest.mark.slow
 async def test_a_join_that_is_lost_in_silence(nats_server: NatsServer, tmp_path: Path) -> None:
     """Never answered: the channel is named, asked for again, and well when it is answered at last."""
     async with Simulator.subprocess(source="synthetic") as simulator:
@@ -160,7 +159,6 @@ async def test_a_join_that_is_lost_in_silence(nats_server: NatsServer, tmp_path:
             await until(all_joined, "the lost join is sent again", within=60)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(200)
 async def test_a_socket_that_falls_mute(nats_server: NatsServer, tmp_path: Path) -> None:
     """Open, answering pings, saying nothing: named within a minute, opened anew within two."""

@@ -581,6 +581,7 @@ class NeverStops(Lease):
         return sent + 1e9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "trusts_any_mark"), [(CountsFromTheAnswer, False), (NeverStops, False), (Lease, True)]
 )

@@ -17,6 +17,8 @@ from baleen_bus.leases import times_for
 from baleen_bus.streams import StreamSettings
 from baleen_bus.testing import NatsServer, eventually
 
+pytestmark = pytest.mark.slow
+
 TIMES = times_for(1.5)
 TAKEOVER = TIMES.length + TIMES.margin + 1.0
 """Seconds from a death until somebody else holds the lease."""
