@@ -148,6 +148,7 @@ async def test_an_operator_reads_where_the_quota_goes(bus: Bus, simulator: Simul
     assert told["why"] == ""
 
 
+@pytest.mark.slow
 async def test_replicas_that_take_turns_quickly_exceed_nothing_and_count_once(
     bus: Bus, simulator: Simulator, eventually: Any
 ):

@@ -152,6 +152,7 @@ async def test_a_cut_is_announced_for_lossless_feeds_and_healed(
         assert datetime.fromisoformat(gap["ended_at"]) >= before
 
 
+@pytest.mark.slow
 async def test_what_a_killed_process_held_is_announced_by_its_successor(
     nats_server: NatsServer, ingest_process: Any, stored: Any, eventually: Any
 ):
@@ -259,6 +260,7 @@ async def test_a_restart_of_the_bus_loses_and_doubles_nothing(
     assert [gap for gap in map(_body, await stored("feed_gap")) if gap["reason"] == "overflow"] == []
 
 
+@pytest.mark.slow
 async def test_congress_is_told_once_however_often_it_is_polled(
     nats_server: NatsServer, ingest_running: Any, stored: Any, eventually: Any
 ):
