@@ -61,6 +61,19 @@ async def test_mute_sends_no_data_but_answers(simulator: Simulator, connect: Any
         assert await client.read() == ["price", PRICE]
 
 
+async def test_a_half_open_socket_that_is_closed_is_counted_no_more(simulator: Simulator, connect: Any):
+    """As soon as its client has gone too; another socket is then none too many."""
+    await simulator.control.limits(sockets=1)
+    async with connect(simulator, ping_interval=None) as client:
+        await client.join("price")
+        await simulator.control.half_open()
+        await simulator.control.drop(code=1012)
+        client.socket.transport.abort()
+    async with connect(simulator) as client:
+        await client.join("price")
+        assert not any((await simulator.control.violations()).values())
+
+
 async def test_half_open_answers_nothing_at_all(simulator: Simulator, connect: Any):
     """Not even a ping, with the connection left open; thawed, it reads what it was told meanwhile."""
     async with connect(simulator, ping_interval=None) as client:

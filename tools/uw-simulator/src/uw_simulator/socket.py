@@ -105,6 +105,8 @@ class SocketProtocol(asyncio.Protocol):
     def hang_up(self, *, code: int | None) -> None:
         """Close with *code*, or without a word if None."""
         self._forget(f"by upstream, {'without a word' if code is None else code}")
+        if not self._transport.is_reading():  # a half-open one too must notice when its client is gone
+            self._transport.resume_reading()
         if code is None or self._ws.state is not State.OPEN:
             self._transport.abort()
             return
