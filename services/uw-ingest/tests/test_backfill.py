@@ -345,6 +345,7 @@ async def test_a_failing_upstream_is_asked_again(
     assert fill.backfiller.failing == ""
 
 
+@pytest.mark.slow
 async def test_the_simulators_twins_name_rows_as_its_socket_does(bus: Bus, stored: Any, eventually: Any):
     """Gaps of both feeds are filled from the simulator's REST, by what it made meanwhile."""
     async with Simulator.in_process(source="synthetic") as simulator:

@@ -69,6 +69,7 @@ async def test_whoever_takes_over_shuts_its_predecessor_out(bucket: Bucket):
     assert (await stored(bucket))["day_used"] == 3
 
 
+@pytest.mark.slow
 async def test_holders_in_quick_succession_count_every_call_once(bucket: Bucket):
     """Ten takeovers, each after a call that was answered: the count is exact, and nobody had a burst."""
     began = steady()
@@ -158,6 +159,7 @@ async def test_a_used_up_day_is_said_at_once(bucket: Bucket):
     assert limited.value.seconds > 60
 
 
+@pytest.mark.slow
 async def test_calls_that_are_wanted_at_once_are_reserved_one_by_one(bucket: Bucket):
     """Three at a time are under way, each of them written down."""
     quota = await holder(bucket, "one")

@@ -281,6 +281,7 @@ async def test_congress_is_told_once_however_often_it_is_polled(
     assert last["rest"]["day_limit"] is not None
 
 
+@pytest.mark.slow
 async def test_rest_faults_are_waited_out(nats_server: NatsServer, ingest_running: Any, eventually: Any):
     """A broken answer, HTML and a used-up minute are counted by status and asked again."""
     async with (
