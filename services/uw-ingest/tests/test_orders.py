@@ -49,6 +49,25 @@ async def test_a_reconnect_is_done_when_it_is_answered(
     assert second["code"] == "TOO_SOON", json.dumps(second)
 
 
+async def test_an_order_does_not_storm_an_upstream_that_refuses_sockets(
+    nats_server: NatsServer, bus: Bus, ingest_running: Any, eventually: Any
+):
+    """A socket that was one too many rests for its time, whoever orders otherwise; the answer says why."""
+
+    async def cooling() -> bool:
+        return bool((await ingest.status())["connection"]["state"] == "cooling")
+
+    async with Simulator.in_process() as upstream:
+        await upstream.control.close_after_accept(1_000)
+        async with ingest_running(nats_server, upstream.http_url, channels="news") as ingest:
+            await eventually(cooling, "the socket is refused")
+            reply = await bus.request_json(RECONNECT_SUBJECT, {"action": "reconnect"}, within=5)
+            tried = (await upstream.control.state())["counts"]["handshakes_accepted"]
+
+    assert (reply["ok"], reply["code"], tried) == (False, "NOT_CONNECTED", 1)
+    assert "one socket too many" in reply["message"]
+
+
 async def test_the_gateways_user_may_ask_and_is_answered(
     nats_server_with_users: NatsServer, ingest_running: Any, eventually: Any
 ):

@@ -34,6 +34,7 @@ _CURES = {
     "cannot connect": _NO_WAY,
     "TLS failed": "Something stands between here and upstream, or this machine's certificates are too old.",
     "no token": "Set UW_INGEST_TOKEN.",
+    "the bus is not connected": "Look after NATS, or after BALEEN_NATS_URL.",
     "daily": "The day's REST calls are spent: they start anew at 20:00 in New York.",
 }
 

@@ -11,6 +11,7 @@ from baleen_bus.leases import Seen
 from baleen_contracts.feed import FeedState
 from uw_ingest.advice import Trouble, cure, trouble
 from uw_ingest.planner import Plan
+from uw_ingest.told import texts
 
 _FINE = frozenset({FeedState.LIVE, FeedState.QUIET, FeedState.BACKFILLING, FeedState.DISABLED})
 _OPEN = frozenset({"connected", "connecting", "taken"})
@@ -77,7 +78,7 @@ def _slot(facts: BudgetFacts, number: int) -> dict[str, Any]:
         "leaving": value.get("leaving") is True,
         "until_s": round(max(live.at + facts.lease_length - facts.now, 0.0), 3) if live else None,
         "epoch": value.get("epoch") or (live.revision if live else 0),
-        "joined": _texts(value.get("accepted")),
+        "joined": texts(value.get("accepted")),
         "refused": value.get("refused") if isinstance(value.get("refused"), dict) else {},
         "weights": value.get("weights") if isinstance(value.get("weights"), dict) else {},
         "full_at": value.get("full_at"),
@@ -113,7 +114,7 @@ def _troubles(
     facts: BudgetFacts, slots: list[dict[str, Any]], feeds: Mapping[str, Mapping[str, str]]
 ) -> Iterable[Trouble]:
     if facts.why_disabled:
-        yield trouble("upstream is not used", facts.why_disabled)
+        yield trouble("nothing is asked of upstream", facts.why_disabled)
         return
     if not facts.bus:
         yield Trouble("the bus is away", "Look after NATS; what is known here is old until it is back.")
@@ -142,7 +143,3 @@ def _holder(seen: Seen | None) -> str | None:
     if seen is None or seen.deleted:
         return None
     return str(seen.value.get("owner", "unknown"))
-
-
-def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []

@@ -93,13 +93,15 @@ class Feed:
         allowed: Callable[[], bool] = lambda: True,
         siblings_flow: Callable[[], bool] = bool,
         on_change: Callable[[], None] = lambda: None,
+        cool: Callable[[float], None] = lambda _seconds: None,
         random: Random | None = None,
     ) -> None:
         """Take ears for frames and for what becomes of the socket; nothing is opened before :meth:`run`.
 
         ``unheard`` tells whether frames came that still wait to be read: then the socket is not mute.
         ``allowed`` is asked right before a socket is opened; ``siblings_flow`` tells whether data comes on
-        other sockets of the same token; ``on_change`` hears that others should learn of this socket anew.
+        other sockets of the same token; ``cool`` is told for how long a refused socket is not to be tried, by
+        nobody and whoever orders it; ``on_change`` hears that others should learn of this socket anew.
         """
         self._settings = settings
         self.protocol = protocol
@@ -108,7 +110,8 @@ class Feed:
         self._ears = Ears(on_text, on_refused, self._on_closed)
         self._on_down, self._on_joined, self._redact = on_down, on_joined, redact
         self._unheard = unheard
-        self._allowed, self._siblings_flow, self._on_change = allowed, siblings_flow, on_change
+        self._allowed, self._siblings_flow = allowed, siblings_flow
+        self._on_change, self._cool = on_change, cool
         self._refusals = 0
         self._tally = tally or Tally()
         self._random = random or Random()  # noqa: S311 - jitter, not secrecy
@@ -194,7 +197,8 @@ class Feed:
     async def _once(self) -> tuple[float, float]:
         """Live through one socket; return how long it was healthy and the least time to rest after it."""
         if not self._allowed():
-            self.connection, self.reason = Connection.WAITING, "the slot is not ours"
+            if self.connection is not Connection.COOLING:
+                self.connection, self.reason = Connection.WAITING, "the slot is not ours"
             return self._settings.backoff.healthy_after, 0.0
         self.connection, self.reason = Connection.CONNECTING, ""
         self._gone.clear()
@@ -229,6 +233,8 @@ class Feed:
         self._failed(Connection.COOLING if refused else Connection.WAITING, self.reason or "lost")
         self._on_down(self._heard_at)
         rest = min(_COOL_FIRST * 2 ** min(self._refusals - 1, 8), _COOL_MOST) if refused else 0.0
+        if refused:
+            self._cool(rest)
         return (0.0 if self.reason in ("mute", "unanswered") else lasted), rest
 
     def _joined(self) -> bool:

@@ -23,6 +23,7 @@ from baleen_bus.publisher import Publisher
 from baleen_contracts.command import CommandReply
 from baleen_runtime.clock import Clock
 from baleen_runtime.redact import Redactor
+from uw_ingest.board import Board
 from uw_ingest.budget_page import BudgetFacts
 from uw_ingest.connect import socket_url
 from uw_ingest.feed import FeedSettings
@@ -31,7 +32,7 @@ from uw_ingest.handover import Sight
 from uw_ingest.hearsay import Hearsay
 from uw_ingest.orders import obey, order
 from uw_ingest.outlet import Outlet
-from uw_ingest.planning import Board, Planning
+from uw_ingest.planning import Planning
 from uw_ingest.poller import Poller
 from uw_ingest.presence import Presence
 from uw_ingest.settings import Settings

@@ -12,8 +12,8 @@ from baleen_bus.errors import BusError
 from baleen_bus.reading import delivered, fetch_last
 from baleen_contracts import by_name
 from baleen_contracts.feed import FeedGap, FeedStatus, GapReason
+from uw_ingest.backfill import TWINS
 
-REST_TWINS = frozenset({"flow_alert", "dark_pool"})  # feeds whose gaps can be filled over REST
 HEALED_WITHIN = timedelta(seconds=60)  # afterwards nobody expects it any more
 SAID_WITHIN = timedelta(minutes=2)  # every status that still holds is said again sooner
 MOST = 2_000  # statuses; more are no feeds but a flood
@@ -85,7 +85,7 @@ class Hearsay:
     def _gap(self, body: bytes) -> None:
         with contextlib.suppress(ValidationError):
             gap = FeedGap.model_validate_json(body)
-            if gap.feed not in REST_TWINS:
+            if gap.feed not in TWINS:
                 return
             self._forget()
             if gap.reason == GapReason.BACKFILLED:

@@ -109,7 +109,7 @@ class IngestCollector(Collector):
             joins = float(sum(len(channels) for channels in plan.joins.values()))
             yield gauge("channels_planned", "Channels that the plan joins.", {"": joins})
             yield gauge("wishes_unserved", "Wishes that cannot be served.", {"": float(len(plan.unserved))})
-        malformed = fleet.view.malformed + fleet.board.malformed + len(fleet.planning.refused_wishes)
+        malformed = fleet.view.malformed + fleet.board.malformed + fleet.planning.refused_wishes.total()
         yield gauge(
             "shared_state_malformed", "Entries on the bus that nobody can read.", {"": float(malformed)}
         )

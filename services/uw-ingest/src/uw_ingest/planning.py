@@ -21,12 +21,11 @@ from baleen_contracts import Message
 from baleen_contracts.feed import FeedState, FeedStatus
 from baleen_runtime.clock import Clock
 from uw_ingest.board import Board
-from uw_ingest.planner import NOTHING_PLANNED, SlotView, plan
+from uw_ingest.planner import NOTHING_PLANNED, plan
+from uw_ingest.told import rates_of, slot_view
 from uw_ingest.wanted import MAX_UNSERVED, Unserved, Want, Wanted
 
 log: Any = structlog.get_logger("uw_ingest.planning")
-
-__all__ = ["Board", "Planning", "slot_view"]
 
 LOOK_EVERY = 0.25  # seconds
 WISHES_EVERY = 30.0  # seconds; expiry is never announced
@@ -34,7 +33,6 @@ WISHES_AGAIN = 1.0  # seconds between two readings, however much changes
 WANTED_EVERY = 1.0  # seconds
 LOWERED_FOR = 600.0  # seconds a ceiling stays down after upstream refused a socket
 SAY_AGAIN_AFTER = timedelta(seconds=30)
-HEAVIEST = 1e9  # frames a second that anybody can mean
 LONGEST_FEED = 64  # characters of a feed's name
 
 
@@ -159,7 +157,7 @@ class Planning:
         elif now - self._updated_at < WANTED_EVERY:
             return
         self._updated_at = now
-        measured = {channel: rate for value in told.values() for channel, rate in _rates(value)}
+        measured = {channel: rate for value in told.values() for channel, rate in rates_of(value).items()}
         self._wants = await asyncio.to_thread(self._wanted.update, self._wishes, self._clock.now(), measured)
 
     def _adopt(self) -> None:
@@ -203,31 +201,3 @@ class Planning:
         self._say(
             FeedStatus(occurred_at=now, received_at=now, feed=topic, state=str(state), detail=why[:1_000])
         )
-
-
-def slot_view(number: int, value: Mapping[str, Any]) -> SlotView:
-    """Return what the planner must know of a slot that somebody holds; a stranger's words mean nothing."""
-    accepted = value.get("accepted")
-    full_at = value.get("full_at")
-    return SlotView(
-        number=number,
-        held=True,
-        leaving=value.get("leaving") is True,
-        connected=value.get("state") == "connected",
-        accepted=frozenset(c for c in accepted if isinstance(c, str))
-        if isinstance(accepted, list)
-        else frozenset(),
-        mute=value.get("mute") is True,
-        full_at=full_at if isinstance(full_at, int) else None,
-    )
-
-
-def _rates(value: Mapping[str, Any]) -> list[tuple[str, float]]:
-    rates = value.get("weights")
-    if not isinstance(rates, dict):
-        return []
-    return [
-        (channel, float(rate))
-        for channel, rate in rates.items()
-        if isinstance(rate, int | float) and 0 <= rate < HEAVIEST
-    ]

@@ -1,6 +1,6 @@
-"""What the process before this one left on the bus, read once at the start.
+"""What whoever had a channel or a poll before left on the bus, read when we take it over.
 
-What it had only in its buffer is gone; how far the bus got tells where the hole begins.
+What the other had only in its buffer is gone; how far the bus got tells where the hole begins.
 """
 
 import asyncio
@@ -8,7 +8,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from functools import partial
-from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -25,7 +24,8 @@ from uw_ingest.normalize.row import moment
 
 log: Any = structlog.get_logger("uw_ingest.predecessor")
 
-TRIES, BETWEEN_TRIES = 15, 1.0  # seconds; a bus that just started has no leader for its streams yet
+BETWEEN_TRIES = 1.0  # seconds; a bus that just started has no leader for its streams yet
+TOLD_EVERY = 15  # tries
 NEWEST_WITHIN = 10.0  # seconds
 CONGRESS_KEPT = 5_000  # disclosures to remember, some months of them
 
@@ -49,7 +49,7 @@ async def newest_of(bus: Bus, channels: Iterable[str]) -> dict[str, Newest | Non
     found: dict[str, Newest | None] = {}
 
     async def read(channel: str) -> None:
-        found[channel] = await _patiently(partial(_newest, bus, channel), tries=None)
+        found[channel] = await _patiently(partial(_newest, bus, channel))
 
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(NEWEST_WITHIN), asyncio.TaskGroup() as tasks:
@@ -70,7 +70,7 @@ async def known_disclosures(bus: Bus) -> list[str]:
         kept = await fetch_newest(bus, entity.stream, entity.pattern, CONGRESS_KEPT)
         return [header_text(item.headers.get("Nats-Msg-Id", "")) for item in kept]
 
-    return await _patiently(read, tries=None) or []
+    return await _patiently(read) or []
 
 
 async def _newest(bus: Bus, channel: str) -> Newest | None:
@@ -94,24 +94,23 @@ def stored_as(channel: str) -> tuple[str, str]:
     return entity.stream, entity.pattern if ticker is None else head + symbol_token(ticker) + keys
 
 
-async def _patiently(read: Callable[[], Awaitable[T]], tries: int | None = TRIES) -> T | None:
-    """Read, again after a while if nobody answers; a stream that does not exist holds nothing."""
-    for tried in count():
-        if tried == tries:
-            break
+async def _patiently(read: Callable[[], Awaitable[T]]) -> T | None:
+    """Read, again after a while for as long as nobody answers; a stream that does not exist holds nothing."""
+    tried = 0
+    while True:
         try:
             found = await read()
         except (ApiRefused, Unreachable) as error:
             _leave_if_asked()
             if isinstance(error, ApiRefused) and error.code == _NO_STREAM:
                 return None
-            if tried % TRIES == 0:
+            if tried % TOLD_EVERY == 0:
                 log.warning("cannot read what is stored", why=str(error))
+            tried += 1
             await asyncio.sleep(BETWEEN_TRIES)
         else:
             _leave_if_asked()
             return found
-    return None
 
 
 def _leave_if_asked() -> None:

@@ -65,6 +65,7 @@ class Slot:
         *,
         allowed: Callable[[], bool],
         changed: Callable[[], None],
+        cool: Callable[[float], None],
     ) -> None:
         """Hold slot *number*; nothing is opened before :meth:`start`."""
         self.number, self.grant = number, grant
@@ -107,6 +108,7 @@ class Slot:
             allowed=allowed,
             siblings_flow=lambda: any(sight.flows for sight in around.others(number).values()),
             on_change=changed,
+            cool=cool,
         )
         self.intake.hearers = Hearers(self.feed.answered, self.feed.complained, self._heard)
 

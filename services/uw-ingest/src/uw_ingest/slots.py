@@ -9,12 +9,13 @@ import structlog
 
 from baleen_bus.kv import Bucket
 from baleen_bus.lease import Grant, LeaseTimes
-from baleen_bus.leases import LeaseKeeper, LeaseView, Seen
+from baleen_bus.leases import LeaseKeeper, LeaseView
 from uw_ingest.feed import Connection
 from uw_ingest.handover import Sight
 from uw_ingest.planner import Plan
 from uw_ingest.said import HURRY
 from uw_ingest.slot import Slot, Surroundings
+from uw_ingest.told import sight_of, texts
 
 log: Any = structlog.get_logger("uw_ingest.slots")
 
@@ -76,9 +77,8 @@ class Slots:
         """Do what a plan says from now on."""
         self._note_brought()
         now, first, self.plan = self._time(), self.plan is None, plan
-        for channel in _joined(plan):
-            self._planned_at.setdefault(channel, -SETTLED if first else now)
-        self._planned_at = {c: at for c, at in self._planned_at.items() if c in _joined(plan)}
+        new_at = -SETTLED if first else now
+        self._planned_at = {channel: self._planned_at.get(channel, new_at) for channel in _joined(plan)}
         for number, slot in self.held.items():
             channels = plan.joins.get(number, ())
             if tuple(channels) != slot.wanted:
@@ -87,7 +87,7 @@ class Slots:
 
     def _note_brought(self) -> None:
         told = self.told().values()
-        self._brought |= {channel for value in told for channel in _texts(value.get("accepted"))}
+        self._brought |= {channel for value in told for channel in texts(value.get("accepted"))}
         if self.plan is not None:
             self._brought &= _joined(self.plan)
 
@@ -225,8 +225,9 @@ class Slots:
             number,
             grant,
             self._around,
-            allowed=lambda: keeper.grant is not None,
+            allowed=lambda: keeper.usable,
             changed=keeper.touch,
+            cool=keeper.cool,
         )
         self.held[number] = slot
         keeper.touch()
@@ -237,27 +238,6 @@ class Slots:
         slot = self.held.pop(number, None)
         if slot is not None:
             slot.close(f"the lease is lost: {reason}")
-
-
-def sight_of(seen: Seen | None) -> Sight:
-    """Return how a slot looks by its lease; what a stranger wrote covers nothing."""
-    if seen is None or seen.deleted:
-        return Sight(clean=seen is not None)
-    value = seen.value
-    epoch = value.get("epoch")
-    connected = value.get("state") == Connection.CONNECTED
-    return Sight(
-        epoch=epoch if isinstance(epoch, int) and epoch else seen.revision,  # the value that took it has none
-        flows=value.get("flows") is True,
-        brings=frozenset(_texts(value.get("accepted")) if connected else ()),
-        owes=frozenset(_texts(value.get("owes"))),
-        dropped=frozenset(_texts(value.get("dropped"))),
-        clean=value.get("before") == "released",
-    )
-
-
-def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _joined(plan: Plan) -> frozenset[str]:
