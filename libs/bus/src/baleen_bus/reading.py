@@ -9,6 +9,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import nats.errors
@@ -46,6 +47,8 @@ class StreamState:
     epoch: str
     first_seq: int
     last_seq: int
+    first_at: datetime
+    """When the first message that it keeps was stored; long ago if it keeps none."""
     patterns: tuple[str, ...]
     """The public patterns it stores."""
     thins: bool
@@ -73,6 +76,7 @@ async def stream_state(bus: Bus, stream: str) -> StreamState:
         epoch=hashlib.blake2b(info["created"].encode(), digest_size=4).hexdigest(),
         first_seq=state["first_seq"],
         last_seq=state["last_seq"],
+        first_at=datetime.fromisoformat(state["first_ts"]),
         patterns=tuple(subject.removeprefix("ingress.") for subject in config.get("subjects", ())),
         thins=config.get("max_msgs_per_subject", -1) > 0
         or config.get("allow_msg_ttl", False)

@@ -138,6 +138,7 @@ async def open_fleet(
     leases, demand, budget = Bucket(bus, LEASES), Bucket(bus, DEMAND), Bucket(bus, BUDGET)
     times = times_for(await _lease_length(leases))
     view, hearsay = LeaseView(leases), Hearsay(bus, clock.now)
+    began = clock.now()
 
     def around(others: Callable[[int], Mapping[int, Sight]]) -> Surroundings:
         return Surroundings(
@@ -154,6 +155,7 @@ async def open_fleet(
             lively=watch.lively,
             others=others,
             tap=tap,
+            began=began,
         )
 
     slots = Slots(

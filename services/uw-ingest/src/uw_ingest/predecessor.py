@@ -16,7 +16,7 @@ import structlog
 from baleen_bus.connection import Bus
 from baleen_bus.envelope import header_text
 from baleen_bus.errors import ApiRefused, Unreachable
-from baleen_bus.reading import fetch_newest
+from baleen_bus.reading import fetch_newest, stream_state
 from baleen_contracts import by_name
 from baleen_contracts.tokens import name_token, symbol_token
 from uw_ingest.channels import kind_of, split
@@ -41,21 +41,35 @@ class Newest(NamedTuple):
     message_id: str
 
 
-async def newest_of(bus: Bus, channels: Iterable[str]) -> dict[str, Newest | None]:
-    """Return the newest stored message of each channel, ``None`` where there is none.
+async def newest_of(bus: Bus, channels: Iterable[str], began: datetime) -> dict[str, Newest | None]:
+    """Return the newest stored message of each channel, ``None`` where nobody can have had the channel.
 
-    Channels are left out of which a bus that does not answer within some seconds said nothing.
+    That is so where its stream kept nothing at all before this process *began*. Channels are left out of
+    which the bus knows nothing else: none of their messages is kept any more or yet, or it does not answer.
     """
     found: dict[str, Newest | None] = {}
+    unused: set[str] = set()
 
     async def read(channel: str) -> None:
         found[channel] = await _patiently(partial(_newest, bus, channel))
 
+    async def ask_of(stream: str) -> None:
+        if await _patiently(partial(_used_before, bus, stream, began)) is not True:
+            unused.add(stream)
+
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(NEWEST_WITHIN), asyncio.TaskGroup() as tasks:
-            for channel in channels:
-                tasks.create_task(read(channel), name=f"newest-{channel}")
-    return found
+        async with asyncio.timeout(NEWEST_WITHIN):
+            async with asyncio.TaskGroup() as tasks:
+                for channel in channels:
+                    tasks.create_task(read(channel), name=f"newest-{channel}")
+            async with asyncio.TaskGroup() as tasks:
+                for stream in {_stream_of(channel) for channel, newest in found.items() if newest is None}:
+                    tasks.create_task(ask_of(stream), name=f"used-{stream}")
+    return {
+        channel: newest
+        for channel, newest in found.items()
+        if newest is not None or _stream_of(channel) in unused
+    }
 
 
 async def known_disclosures(bus: Bus) -> list[str]:
@@ -71,6 +85,16 @@ async def known_disclosures(bus: Bus) -> list[str]:
         return [header_text(item.headers.get("Nats-Msg-Id", "")) for item in kept]
 
     return await _patiently(read) or []
+
+
+def _stream_of(channel: str) -> str:
+    return stored_as(channel)[0]
+
+
+async def _used_before(bus: Bus, stream: str, began: datetime) -> bool:
+    """Tell whether a stream has held anything from before a time."""
+    state = await stream_state(bus, stream)
+    return state.last_seq > 0 and (state.first_seq > 1 or state.first_at < began)
 
 
 async def _newest(bus: Bus, channel: str) -> Newest | None:

@@ -52,6 +52,8 @@ class Surroundings:
     others: Callable[[int], Mapping[int, Sight]]
     """How the other slots look, by number, when asked on behalf of one."""
     tap: Tap
+    began: datetime
+    """When this process began: what the bus has from before was somebody else's."""
 
 
 class Slot:
@@ -201,7 +203,7 @@ class Slot:
         self._news.clear()
         around, joins, wanted = self._around, self.feed.protocol.report(), self.wanted
         moved = [channel for channel in self._moved if channel not in joins]
-        newest = await newest_of(around.bus, moved) if moved else {}
+        newest = await newest_of(around.bus, moved, around.began) if moved else {}
         for channel in moved:
             now = around.clock.now()
             last = newest.get(channel, Newest(now - LONG_AGO, ""))
