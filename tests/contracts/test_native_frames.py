@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from baleen_contracts.stream_protocol import SERVER_FRAME, transcript
-from ws_gateway.dialects.native import Native, Subscribe, Unsubscribe, Wrong, read
 from ws_gateway.errors import Refusal
+from ws_gateway.native.dialect import Native, Subscribe, Unsubscribe, Wrong, read
 
 NOON = datetime(2026, 4, 27, 12, tzinfo=UTC)
 WISH = Subscribe(topics=("uw.v1.price.SPY",), snapshot=True, id=1)

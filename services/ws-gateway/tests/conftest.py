@@ -19,7 +19,7 @@ from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.metrics import GatewayCollector
 from ws_gateway.settings import Settings
-from ws_gateway.transport import HandOver
+from ws_gateway.wire.transport import HandOver
 
 PATIENCE = 5.0
 

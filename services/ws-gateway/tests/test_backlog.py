@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ws_gateway.backlog import Backlog
+from ws_gateway.wire.backlog import Backlog
 
 FRAMES = st.lists(st.binary(min_size=1, max_size=9), max_size=6)
 

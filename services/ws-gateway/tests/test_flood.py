@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from websockets.frames import Frame, Opcode
 
-from ws_gateway import wire as wire_module
-from ws_gateway.inbox import FRAMES_AT_ONCE, MAX_PIECES, SLICE
+from ws_gateway.wire import wire as wire_module
+from ws_gateway.wire.inbox import FRAMES_AT_ONCE, MAX_PIECES, SLICE
 
 FILLING = "x" * 1_000
 LIMIT = 65_536

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from ws_gateway.frames import PING, close_frame, text_frame
+from ws_gateway.wire.frames import PING, close_frame, text_frame
 
 
 def parsed(data: bytes) -> Frame:

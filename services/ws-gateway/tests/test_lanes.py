@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ws_gateway.event import Event
-from ws_gateway.lanes import COHORT_SIZE, Lanes, Pen
+from ws_gateway.hub.lanes import COHORT_SIZE, Lanes, Pen
 from ws_gateway.topics import matches
 
 SUBJECTS = ["p.A", "p.B", "q.A", "q.B.1"]

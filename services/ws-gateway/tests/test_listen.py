@@ -10,8 +10,8 @@ from uuid import uuid4
 from baleen_bus import Bus, Delivered, Gap, GapReason, Publisher, open_bus
 from baleen_bus.testing import NatsServer
 from baleen_contracts.catalogue import Entity, by_name, example
-from ws_gateway.heard import heard_streams
-from ws_gateway.listen import Listener
+from ws_gateway.bus.heard import heard_streams
+from ws_gateway.bus.listen import Listener
 
 PATIENCE = 5.0
 

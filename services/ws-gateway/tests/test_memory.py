@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baleen_contracts.catalogue import CATALOGUE
+from ws_gateway.bus.memory import Memory
 from ws_gateway.event import Event
-from ws_gateway.memory import Memory
 from ws_gateway.topics import matches
 
 TOPICS = st.builds(

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ws_gateway.dialects.native import (
+from ws_gateway.bus.heard import heard_streams, why_unheard
+from ws_gateway.errors import Refusal
+from ws_gateway.event import Event
+from ws_gateway.native.dialect import (
     MAX_PATTERNS,
     MAX_TOPICS,
     Native,
@@ -17,9 +20,6 @@ from ws_gateway.dialects.native import (
     Wrong,
     read,
 )
-from ws_gateway.errors import Refusal
-from ws_gateway.event import Event
-from ws_gateway.heard import heard_streams, why_unheard
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SAID = Event(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ws_gateway.origins import Doors
+from ws_gateway.doors.origins import Doors
 
 LISTED = ("http://localhost:3000",)
 HOME = Doors(LISTED)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ws_gateway.pacing import LONGEST, SHORTEST, Pace, interval
+from ws_gateway.hub.pacing import LONGEST, SHORTEST, Pace, interval
 
 COSTS = st.floats(min_value=0, max_value=10)
 

@@ -19,7 +19,7 @@ from baleen_bus.testing import NatsServer
 from baleen_contracts.catalogue import by_name, example
 from baleen_runtime.errors import PortBusy
 from baleen_runtime.serve import listen_on
-from ws_gateway.heard import heard_streams
+from ws_gateway.bus.heard import heard_streams
 from ws_gateway.service import run
 from ws_gateway.settings import Settings
 

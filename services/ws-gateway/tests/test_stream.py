@@ -14,8 +14,8 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from baleen_contracts.stream_protocol import SERVER_FRAME
-from ws_gateway.conversation import Conversation
-from ws_gateway.dialects.native import MAX_PATTERNS, MAX_TOPICS
+from ws_gateway.native.conversation import Conversation
+from ws_gateway.native.dialect import MAX_PATTERNS, MAX_TOPICS
 from ws_gateway.topics import cover
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ws_gateway.dialects.native import Native
-from ws_gateway.lanes import Cohort, Lanes, Pen
-from ws_gateway.sweep import Sweep
+from ws_gateway.hub.lanes import Cohort, Lanes, Pen
+from ws_gateway.hub.sweep import Sweep
+from ws_gateway.native.dialect import Native
 
 CLIENTS = 1_000
 

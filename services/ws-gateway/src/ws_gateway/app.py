@@ -6,8 +6,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from baleen_runtime.operator import operator_routes
+from ws_gateway.doors.guard import Guard
 from ws_gateway.gateway import Gateway
-from ws_gateway.guard import Guard
 from ws_gateway.routes import alpha_terminal, flowmind, native, page
 
 

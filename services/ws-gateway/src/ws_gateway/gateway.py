@@ -13,16 +13,16 @@ from baleen_bus import Bus, Follower
 from baleen_contracts.catalogue import by_name
 from baleen_contracts.feed import FeedStatus
 from baleen_runtime.health import Health
+from ws_gateway.bus.memory import Memory
+from ws_gateway.doors.origins import Doors
 from ws_gateway.errors import Farewell, Refusal
 from ws_gateway.event import Event
-from ws_gateway.hub import Hub, Session
-from ws_gateway.memory import Memory
-from ws_gateway.origins import Doors
-from ws_gateway.rounds import Rounds
+from ws_gateway.hub.hub import Hub, Session
+from ws_gateway.hub.rounds import Rounds
 from ws_gateway.settings import Settings
 from ws_gateway.topics import overlap
-from ws_gateway.transport import take_over
-from ws_gateway.wire import Wire
+from ws_gateway.wire.transport import take_over
+from ws_gateway.wire.wire import Wire
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class Gateway:
     """What the service knows and can do."""
 
     def __init__(self, settings: Settings) -> None:
-        """Make a gateway in the running event loop; it is fed by `ws_gateway.listen`."""
+        """Make a gateway in the running event loop; it is fed by `ws_gateway.bus.listen`."""
         self.settings = settings
         self.doors = Doors(settings.origins, settings.hosts, anywhere=settings.auth_none_anywhere)
         self.hub = Hub(client_limit=settings.client_buffer_bytes)

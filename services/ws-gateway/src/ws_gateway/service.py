@@ -15,12 +15,12 @@ from baleen_bus import open_bus
 from baleen_runtime.lifecycle import StopRequested
 from baleen_runtime.serve import listen_on, serve
 from ws_gateway.app import make_app
+from ws_gateway.bus.listen import follow_all
 from ws_gateway.errors import BusLost
 from ws_gateway.gateway import Gateway
-from ws_gateway.listen import follow_all
 from ws_gateway.metrics import GatewayCollector
 from ws_gateway.settings import Settings
-from ws_gateway.transport import HandOver
+from ws_gateway.wire.transport import HandOver
 
 log = structlog.get_logger(__name__)
 

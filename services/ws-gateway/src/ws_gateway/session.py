@@ -16,8 +16,8 @@ from baleen_contracts.close_codes import code_of
 from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Farewell
 from ws_gateway.event import Event
-from ws_gateway.frames import text_frame
-from ws_gateway.wire import Wire
+from ws_gateway.wire.frames import text_frame
+from ws_gateway.wire.wire import Wire
 
 if TYPE_CHECKING:
     from ws_gateway.gateway import Gateway

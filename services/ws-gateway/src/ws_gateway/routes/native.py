@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, WebSocket
 
-from ws_gateway.conversation import converse
+from ws_gateway.native.conversation import converse
 
 router = APIRouter()
 

@@ -26,11 +26,11 @@ from baleen_bus import (
     fetch_newest,
 )
 from baleen_contracts.catalogue import Delivery, Entity, entity_of
-from ws_gateway.conversation import Conversation
+from ws_gateway.bus.heard import heard_streams
 from ws_gateway.errors import Dropped
 from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
-from ws_gateway.heard import heard_streams
+from ws_gateway.native.conversation import Conversation
 from ws_gateway.topics import cover
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ws_gateway.origins import Doors
+from ws_gateway.doors.origins import Doors
 
 _MISDIRECTED = 421
 _FORBIDDEN = 403

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ws_gateway.errors import Farewell
-from ws_gateway.frames import PING
-from ws_gateway.hub import Hub
-from ws_gateway.wire import Wire
+from ws_gateway.hub.hub import Hub
+from ws_gateway.wire.frames import PING
+from ws_gateway.wire.wire import Wire
 
 ROUND_SECONDS: Final = 20
 """Every client is pinged once in this time; proxies want a sign of life every 25 s."""

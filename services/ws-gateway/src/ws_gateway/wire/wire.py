@@ -11,16 +11,17 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ws_gateway.backlog import Backlog
+from ws_gateway.doors.rights import ANYBODY
 from ws_gateway.errors import Refusal
-from ws_gateway.inbox import Inbox
+from ws_gateway.wire.backlog import Backlog
+from ws_gateway.wire.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from websockets.server import ServerProtocol
 
-    from ws_gateway.lanes import Pen
+    from ws_gateway.hub.lanes import Pen
 
 _CLOSE_WITHIN: Final = 5.0
 _KERNEL_BUFFER: Final = 128 * 1024
@@ -81,6 +82,7 @@ class Wire(asyncio.Protocol):
         "closing",
         "connected_at",
         "counted_from",
+        "identity",
         "keeper",
         "lagging",
         "number",
@@ -107,6 +109,7 @@ class Wire(asyncio.Protocol):
         self._turn: asyncio.Handle | None = None
         self._deaf = self._full = False
         self.backlog = Backlog()
+        self.identity = ANYBODY
         self.lagging = False
         self.closing = False
         self.pen: Pen | None = None

@@ -14,7 +14,7 @@ from fastapi import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ws_gateway.errors import Misused
-from ws_gateway.wire import Wire
+from ws_gateway.wire.wire import Wire
 
 if TYPE_CHECKING:
     from websockets.http11 import Request
@@ -72,5 +72,5 @@ def take_over(websocket: WebSocket, wire: Wire) -> None:
     """
     give = websocket.scope.get("extensions", {}).get(_EXTENSION)
     if give is None:
-        raise Misused("uvicorn must run with ws=ws_gateway.transport.HandOver")
+        raise Misused("uvicorn must run with ws=ws_gateway.wire.transport.HandOver")
     give(wire)

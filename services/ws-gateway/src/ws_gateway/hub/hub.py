@@ -18,12 +18,12 @@ import structlog
 from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Dropped, Farewell, Refusal
 from ws_gateway.event import Event
-from ws_gateway.frames import close_frame, text_frame
-from ws_gateway.lanes import Lanes
-from ws_gateway.stats import ConnectionStats, HubStats
-from ws_gateway.sweep import Sweep
+from ws_gateway.hub.lanes import Lanes
+from ws_gateway.hub.stats import ConnectionStats, HubStats
+from ws_gateway.hub.sweep import Sweep
 from ws_gateway.topics import overlap
-from ws_gateway.wire import Wire
+from ws_gateway.wire.frames import close_frame, text_frame
+from ws_gateway.wire.wire import Wire
 
 log = structlog.get_logger(__name__)
 

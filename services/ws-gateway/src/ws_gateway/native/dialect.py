@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import orjson
 
 from baleen_contracts.stream_protocol import SUBPROTOCOL
+from ws_gateway.bus.heard import why_unheard
 from ws_gateway.errors import Refusal
 from ws_gateway.event import Event
-from ws_gateway.heard import why_unheard
 from ws_gateway.topics import flaw_of, is_wild
 
 HEARTBEAT_SECONDS = 25

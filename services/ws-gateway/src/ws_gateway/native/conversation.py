@@ -11,7 +11,9 @@ from fastapi import WebSocket
 
 from baleen_contracts.close_codes import Return, code_of, comes_back
 from baleen_contracts.stream_protocol import SUBPROTOCOL
-from ws_gateway.dialects.native import (
+from ws_gateway.errors import Farewell, Refusal
+from ws_gateway.event import Event
+from ws_gateway.native.dialect import (
     Native,
     Ping,
     Subscribe,
@@ -20,10 +22,8 @@ from ws_gateway.dialects.native import (
     excess_of,
     read,
 )
-from ws_gateway.errors import Farewell, Refusal
-from ws_gateway.event import Event
-from ws_gateway.frames import text_frame
-from ws_gateway.wire import Wire
+from ws_gateway.wire.frames import text_frame
+from ws_gateway.wire.wire import Wire
 
 if TYPE_CHECKING:
     from ws_gateway.gateway import Gateway

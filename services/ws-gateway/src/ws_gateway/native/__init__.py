@@ -1,0 +1,1 @@
+"""The protocol of our own, `baleen.v1`."""

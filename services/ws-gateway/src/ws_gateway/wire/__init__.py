@@ -1,0 +1,1 @@
+"""One client's connection: ready frames out, texts in."""
