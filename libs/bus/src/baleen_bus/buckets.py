@@ -15,12 +15,15 @@ from baleen_bus.streams import MINUTE, StreamSettings
 LEASES: Final = "leases"
 DEMAND: Final = "demand"
 BUDGET: Final = "budget"
+GATEWAYS: Final = "gateways"
 
 LEASE_TTL_ALONE: Final = 6.0
 """Seconds a lease lives on one server, which is back within a second or two."""
 LEASE_TTL_CLUSTER: Final = 15.0
 """Seconds in a cluster, which may take eight to choose a new leader."""
 DEMAND_TTL: Final = 10.0 * MINUTE
+GATEWAYS_TTL: Final = 5.0
+"""Seconds for which a gateway's counts are believed after it died."""
 
 _NANOSECONDS: Final = 1_000_000_000
 _DUPLICATE_WINDOW: Final = 2 * MINUTE
@@ -55,6 +58,7 @@ class BucketSpec:
 
 
 _INGEST: Final = ("uw-ingest",)
+_GATEWAY: Final = ("ws-gateway",)
 
 BUCKETS: Final[Mapping[str, BucketSpec]] = {
     spec.name: spec
@@ -88,6 +92,14 @@ BUCKETS: Final[Mapping[str, BucketSpec]] = {
             keys=(
                 KeyForm("plan", "which channels each socket joins, and why", _INGEST, _INGEST),
                 KeyForm("rest", "what is spent of the requests of the minute and the day", _INGEST, _INGEST),
+            ),
+        ),
+        BucketSpec(
+            name=GATEWAYS,
+            ttl=GATEWAYS_TTL,
+            max_value=128 << 10,
+            keys=(
+                KeyForm("<worker>", "what a worker of a gateway counts of its clients", _GATEWAY, _GATEWAY),
             ),
         ),
     )
@@ -157,7 +169,9 @@ def buckets_table() -> str:
 def _lives(spec: BucketSpec) -> str:
     if spec.ttl is None:
         return f"{LEASE_TTL_ALONE:g} s, in a cluster {LEASE_TTL_CLUSTER:g} s"
-    return f"{spec.ttl / MINUTE:g} min" if spec.ttl else "for ever"
+    if not spec.ttl:
+        return "for ever"
+    return f"{spec.ttl / MINUTE:g} min" if spec.ttl >= MINUTE else f"{spec.ttl:g} s"
 
 
 _DOCUMENT_HEAD: Final = """\

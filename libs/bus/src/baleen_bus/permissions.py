@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from baleen_bus.buckets import BUDGET, DEMAND, LEASES, changes_of, stream_of, subject_of
+from baleen_bus.buckets import BUDGET, DEMAND, GATEWAYS, LEASES, changes_of, stream_of, subject_of
 from baleen_bus.streams import INGRESS
 from baleen_contracts.catalogue import streams
 
@@ -112,8 +112,15 @@ _RIGHTS: Final[Mapping[str, Rights]] = {
         answers=True,
     ),
     "ws-gateway": Rights(
-        publish=("command.v1.>", *reading(*_ALL), *_keys("gateway.>", DEMAND)),
-        subscribe=_domains(_ALL),
+        publish=(
+            "command.v1.>",
+            *reading(*_ALL),
+            *_keys("gateway.>", DEMAND),
+            *_keys(">", GATEWAYS),
+            *_kept(GATEWAYS),
+        ),
+        subscribe=(*_domains(_ALL), changes_of(GATEWAYS), "command.v1.gateway.>"),
+        answers=True,
     ),
     "alert-bridge": Rights(
         publish=(*_ingress("alert", "dead"), *reading("ALERT", "DEAD")),

@@ -163,8 +163,8 @@ CATALOGUE: Final[tuple[Entity, ...]] = (
         None,
         Delivery.REQUEST,
         "ws-gateway",
-        ("session engines", "uw-ingest"),
-        "An order to a session's engine or to uw-ingest, answered by a command reply.",
+        ("session engines", "uw-ingest", "ws-gateway"),
+        "An order to an engine or to uw-ingest, or a gateway's question to another; answered by a reply.",
     ),
     _entity(
         DeadLetter,

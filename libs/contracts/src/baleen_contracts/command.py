@@ -6,9 +6,28 @@ from pydantic import ConfigDict, Field
 
 from baleen_contracts.fields import Json, Label, known
 from baleen_contracts.message import Contract
+from baleen_contracts.tokens import token
 
 RECONNECT_SUBJECT: Final = "command.v1.ingest.reconnect"
 """Where uw-ingest listens."""
+GATEWAY_SUBJECTS: Final = "command.v1.gateway.*"
+"""Where the workers of gateways listen to each other."""
+
+_ACTIONS: Final = (
+    "pause",
+    "resume",
+    "stop",
+    "change_speed",
+    "reconnect",
+    "describe_client",
+    "list_clients",
+    "list_connections",
+)
+
+
+def gateway_subject(worker: str) -> str:
+    """Where one worker of a gateway listens."""
+    return f"{GATEWAY_SUBJECTS.removesuffix('*')}{token(worker)}"
 
 
 class CommandRequest(Contract):
@@ -19,7 +38,7 @@ class CommandRequest(Contract):
     entity: ClassVar[str] = "command"
     type: ClassVar[str] = "command.v1.request"
 
-    action: Annotated[str, known(["pause", "resume", "stop", "change_speed", "reconnect"])]
+    action: Annotated[str, known(_ACTIONS)]
     client: Annotated[str, Field(max_length=200, description="Who asks, for logs and audits")] | None = None
     close_position: bool | None = None
 
