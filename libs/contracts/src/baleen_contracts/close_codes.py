@@ -47,8 +47,15 @@ CLOSE_CODES: Final[tuple[CloseCode, ...]] = (
     CloseCode(4001, "internal_error", _NATIVE, Return.AT_ONCE, "The gateway failed at this connection only."),
     CloseCode(4002, "no_pong", _NATIVE, Return.AT_ONCE, "The client answered no ping."),
     CloseCode(4100, "too_slow", _NATIVE, Return.LATER, "The client read too slowly and made no progress."),
-    CloseCode(4101, "busy", _NATIVE, Return.LATER, "The gateway holds as many connections as it may."),
+    CloseCode(4101, "busy", _NATIVE, Return.LATER, "The gateway can take in nobody at the moment."),
     CloseCode(4102, "too_many_messages", _NATIVE, Return.LATER, "The client said more than its rate allows."),
+    CloseCode(
+        4103,
+        "too_many_connections",
+        _NATIVE,
+        Return.LATER,
+        "The address or the subject has as many connections as it may.",
+    ),
     CloseCode(
         4400, "bad_frame", _NATIVE, Return.NEVER, "The client broke the protocol or sent too large a frame."
     ),

@@ -53,6 +53,11 @@ class Farewell(StrEnum):
     ORIGIN = "origin"
     BAD_FRAME = "bad_frame"
     TOO_OFTEN = "too_many_messages"
+    UNAUTHENTICATED = "unauthenticated"
+    EXPIRED = "token_expired"
+    FORBIDDEN = "forbidden"
+    CROWDED = "too_many_connections"
+    KEYLESS = "keys_unavailable"
 
 
 class Dropped(StrEnum):

@@ -82,6 +82,10 @@ class Plain:
         code, words = _FAREWELLS[reason]
         return code, words, text_frame(self.dialect.error(reason.value, words, now))
 
+    def expiring(self, in_seconds: float) -> bytes:  # noqa: ARG002 - seeds know nothing of tokens
+        """Return nothing: seeds have no word for it; closed, they come back with another token."""
+        return b""
+
     def code_of_broken(self, standard: int) -> int:
         """Return the close code for a client that broke the WebSocket protocol: the standard's own."""
         return standard
@@ -94,6 +98,17 @@ _FAREWELLS = {
     Farewell.SILENT: (code_of("internal_error", native=False), "no answer to our pings"),
     Farewell.ORIGIN: (code_of("policy", native=False), "this origin is not allowed"),
     Farewell.TOO_OFTEN: (code_of("policy", native=False), "you say too much"),
+    Farewell.UNAUTHENTICATED: (code_of("policy", native=False), "a token is needed, and none was handed in"),
+    Farewell.EXPIRED: (code_of("policy", native=False), "the token has expired; come back with a new one"),
+    Farewell.FORBIDDEN: (code_of("policy", native=False), "the token does not allow this"),
+    Farewell.CROWDED: (
+        code_of("try_later", native=False),
+        "as many connections as one address or one subject may have; try again later",
+    ),
+    Farewell.KEYLESS: (
+        code_of("try_later", native=False),
+        "tokens cannot be checked at the moment; try again later",
+    ),
 }
 
 

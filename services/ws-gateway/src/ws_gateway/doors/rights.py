@@ -41,3 +41,6 @@ def _covered(topic: str, patterns: tuple[str, ...]) -> bool:
 
 ANYBODY: Final = Identity(subject=None, subscribe=(">",), publish=(">",), admin=True, expires_at=None)
 """Everybody, where no tokens are asked for."""
+
+NOBODY: Final = Identity(subject=None, subscribe=(), publish=(), admin=False, expires_at=None)
+"""Who has not said yet who it is: may hear and say nothing."""

@@ -22,7 +22,7 @@ from ws_gateway.hub.lanes import Lanes
 from ws_gateway.hub.stats import ConnectionStats, HubStats
 from ws_gateway.hub.sweep import Sweep
 from ws_gateway.topics import overlap
-from ws_gateway.wire.frames import close_frame, text_frame
+from ws_gateway.wire.frames import close_frame, close_words, text_frame
 from ws_gateway.wire.wire import Wire
 
 log = structlog.get_logger(__name__)
@@ -53,6 +53,10 @@ class Session(Protocol):
         """Return close code, close reason and the frames said before, for ending a conversation."""
         ...
 
+    def expiring(self, in_seconds: float) -> bytes:
+        """Return the frames that tell a client that its token ends in *in_seconds*."""
+        ...
+
     def code_of_broken(self, standard: int) -> int:
         """Return the close code for a client that broke the protocol; the standard says *standard*."""
         ...
@@ -79,6 +83,8 @@ class Hub:
         self.refusals: Counter[Refusal] = Counter()
         self.farewells: Counter[tuple[int, Farewell]] = Counter()
         self.dropped: Counter[Dropped] = Counter()
+        self.on_lost: Callable[[Wire], object] = _nobody_minds
+        """Called with every wire whose connection ended, admitted or not."""
 
     def __len__(self) -> int:
         return len(self.wires)
@@ -172,15 +178,24 @@ class Hub:
             if wire.pen is not None:
                 wire.counted_from = wire.pen.total
 
-    def end(self, wire: Wire, reason: Farewell) -> None:
-        """Close a client with the code and the words of its own dialect."""
+    def end(self, wire: Wire, reason: Farewell, particular: str | None = None) -> None:
+        """Close a client with the code and the words of its own dialect.
+
+        Args:
+            wire: the client.
+            reason: why.
+            particular: words for this case alone, in place of the usual ones.
+        """
         if wire.closing:
             return
         self._take_off(wire)
         session: Session = wire.session
-        code, words, last = session.farewell(reason, datetime.now(UTC))
+        now = datetime.now(UTC)
+        code, words, last = session.farewell(reason, now)
+        if particular is not None:
+            words, last = particular, text_frame(session.dialect.error(reason.value, particular, now))
         self.farewells[code, reason] += 1
-        wire.close(code, words, last)
+        wire.close(code, close_words(words), last)
 
     def heard(self, wire: Wire, text: str) -> None:
         """Pass on what a client said."""
@@ -222,6 +237,7 @@ class Hub:
     def lost(self, wire: Wire) -> None:
         """Forget a client whose connection ended."""
         self._take_off(wire)
+        self.on_lost(wire)
         if wire in self.wires:
             self.wires.discard(wire)
             self.disconnects += 1
@@ -267,6 +283,10 @@ class Hub:
                 for wire in self.wires
             ),
         )
+
+
+def _nobody_minds(_wire: Wire) -> None:
+    """Do nothing."""
 
 
 _WORDS = {

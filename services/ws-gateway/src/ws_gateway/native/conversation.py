@@ -104,6 +104,10 @@ class Conversation:
             words = f"{words}; retry_in_ms={wait}"
         return code, words, last
 
+    def expiring(self, in_seconds: float) -> bytes:
+        """Return the frame that asks for a fresher token."""
+        return text_frame(self.dialect.token_expiring(round(in_seconds * 1000)))
+
     def code_of_broken(self, standard: int) -> int:  # noqa: ARG002 - natives have a code of their own
         """Return the close code for a client that broke the WebSocket protocol."""
         return _BAD_FRAME
@@ -116,6 +120,14 @@ _FAREWELLS = {
     Farewell.SILENT: (code_of("no_pong", native=True), "no answer to our pings"),
     Farewell.ORIGIN: (code_of("forbidden", native=True), "this origin is not allowed"),
     Farewell.TOO_OFTEN: (code_of("too_many_messages", native=True), "you say too much"),
+    Farewell.UNAUTHENTICATED: (code_of("unauthenticated", native=True), "no token was handed in"),
+    Farewell.EXPIRED: (code_of("unauthenticated", native=True), "the token has expired"),
+    Farewell.FORBIDDEN: (code_of("forbidden", native=True), "the token does not allow this"),
+    Farewell.CROWDED: (
+        code_of("too_many_connections", native=True),
+        "as many connections as one address or one subject may have",
+    ),
+    Farewell.KEYLESS: (code_of("busy", native=True), "tokens cannot be checked at the moment"),
 }
 _BAD_FRAME = code_of("bad_frame", native=True)
 

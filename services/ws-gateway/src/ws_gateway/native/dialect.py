@@ -212,6 +212,10 @@ class Native:
         """Return the frame that announces messages of *topic* which will not come."""
         return orjson.dumps({"op": "gap", "topic": topic, "from": start, "to": end, "reason": reason})
 
+    def token_expiring(self, in_ms: int) -> bytes:
+        """Return the frame that asks for a fresher token before the present one ends."""
+        return _frame("token_expiring", in_ms=in_ms)
+
     def drain(self, reconnect_in_ms: int) -> bytes:
         """Return the frame that asks a client to come back after a while."""
         return _frame("drain", reconnect_in_ms=reconnect_in_ms)

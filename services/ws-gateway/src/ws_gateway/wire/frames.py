@@ -8,6 +8,7 @@ from __future__ import annotations
 _TEXT = 0x81
 _CLOSE = 0x88
 _SHORT, _MEDIUM = 126, 1 << 16
+_CLOSE_WORDS = 123
 
 PING = b"\x89\x00"
 
@@ -26,5 +27,10 @@ def text_frame(payload: bytes) -> bytes:
 
 def close_frame(code: int, reason: str = "") -> bytes:
     """Return the frame that ends a conversation; the reason is cut to what a control frame holds."""
-    payload = code.to_bytes(2) + reason.encode()[:123].decode(errors="ignore").encode()
+    payload = code.to_bytes(2) + close_words(reason).encode()
     return bytes((_CLOSE, len(payload))) + payload
+
+
+def close_words(reason: str) -> str:
+    """Return as much of *reason* as a close frame holds."""
+    return reason.encode()[:_CLOSE_WORDS].decode(errors="ignore")
