@@ -2,7 +2,7 @@
 
 import pytest
 
-from baleen_bus import ApiRefused, Publisher, Unreachable, fetch_last, fetch_newest, stream_epoch
+from baleen_bus import ApiRefused, Publisher, Unreachable, fetch_chunk, fetch_last, fetch_newest, stream_epoch
 
 
 @pytest.fixture
@@ -43,6 +43,20 @@ async def test_the_last_of_every_subject_comes_in_stream_order(full):
     assert [item.seq for item in await fetch_last(full, "SIGNAL", "signal.>")] == list(range(271, 301))
     assert [item.subject for item in await fetch_last(full, "SIGNAL", "signal.v1.T7")] == ["signal.v1.T7"]
     assert await fetch_last(full, "SIGNAL", "signal.v1.NONE") == []
+
+
+async def test_a_chunk_holds_what_follows_of_several_subjects_in_stream_order(full):
+    """However many subjects are asked for together; more is fetched from where it ended."""
+    topics = ["signal.v1.T4", "signal.v1.T20"]
+    every = sorted([*range(5, 300, 30), *range(21, 300, 30)])
+
+    first, more = await fetch_chunk(full, "SIGNAL", topics, 4, 7)
+    assert ([item.seq for item in first], more) == (every[:7], True)
+    assert [item.subject for item in first[:2]] == topics
+    rest, more = await fetch_chunk(full, "SIGNAL", topics, first[-1].seq, 100)
+    assert ([item.seq for item in rest], more) == (every[7:], False)
+    assert await fetch_chunk(full, "SIGNAL", topics, 300, 7) == ([], False)
+    assert (await fetch_chunk(full, "SIGNAL", [f"signal.v1.T{n}" for n in range(30)], 0, 300))[1] is False
 
 
 async def test_an_epoch_stays_while_the_stream_stays(nats_server, bus):

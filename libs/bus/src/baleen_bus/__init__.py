@@ -27,7 +27,7 @@ from baleen_bus.leases import LeaseKeeper, LeaseStats
 from baleen_bus.one_call import close_default, publish, publish_sync
 from baleen_bus.publisher import Publisher
 from baleen_bus.publisher_stats import PublisherStats
-from baleen_bus.reading import Delivered, fetch_last, fetch_newest, stream_epoch
+from baleen_bus.reading import Delivered, fetch_chunk, fetch_last, fetch_newest, stream_epoch
 from baleen_bus.sequence import GapReason
 from baleen_bus.starts import FollowerStats, FromSequence, Gap, LastPerSubject, Live, Start
 from baleen_bus.wish import Wish
@@ -74,6 +74,7 @@ __all__ = [
     "Wishing",
     "close_default",
     "demand",
+    "fetch_chunk",
     "fetch_last",
     "fetch_newest",
     "key_token",

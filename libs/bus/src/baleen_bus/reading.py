@@ -201,6 +201,23 @@ async def fetch_after(
             return
 
 
+async def fetch_chunk(
+    bus: Bus, stream: str, patterns: Sequence[str], after: int, count: int
+) -> tuple[list[Delivered], bool]:
+    """At most ``count`` messages after number ``after`` that any of the patterns matches, oldest first.
+
+    The server takes no two patterns that a subject may match both.
+
+    Returns:
+        them, and whether the stream has more.
+
+    Raises:
+        Unreachable, ApiRefused: the stream cannot be read now, or not by this user.
+    """
+    start = {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}
+    return await _by_consumer(bus, stream, patterns, start, count)
+
+
 async def _matches_from(bus: Bus, stream: str, pattern: str, seq: int) -> int:
     found: list[Delivered] = []
     request = {"seq": seq, "next_by_subj": pattern, "batch": 1}
@@ -208,14 +225,21 @@ async def _matches_from(bus: Bus, stream: str, pattern: str, seq: int) -> int:
     return len(found) + end.pending
 
 
-async def _last_by_consumer(bus: Bus, stream: str, patterns: list[str]) -> list[Delivered]:
-    """For more subjects than a direct get answers: a consumer that lives for this one reading."""
+async def _last_by_consumer(bus: Bus, stream: str, patterns: Sequence[str]) -> list[Delivered]:
+    """For more subjects than a direct get answers."""
+    return (await _by_consumer(bus, stream, patterns, {"deliver_policy": "last_per_subject"}, None))[0]
+
+
+async def _by_consumer(
+    bus: Bus, stream: str, patterns: Sequence[str], start: Mapping[str, Any], count: int | None
+) -> tuple[list[Delivered], bool]:
+    """Reads through a consumer that lives for this one reading; also tells whether more follows."""
     name = bus.nc.new_inbox().rsplit(".", 1)[1]
     config = {
         "name": name,
-        "deliver_policy": "last_per_subject",
+        **start,
         "ack_policy": "none",
-        "filter_subjects": patterns,
+        "filter_subjects": list(patterns),
         "mem_storage": True,
         "num_replicas": 1,
         "inactive_threshold": 10_000_000_000,
@@ -223,14 +247,16 @@ async def _last_by_consumer(bus: Bus, stream: str, patterns: list[str]) -> list[
     info = await bus.request_json(
         f"$JS.API.CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config}, within=WITHIN
     )
+    pending = info["num_pending"]
+    batch = pending + BATCH if count is None else min(count, pending)  # all, and what comes meanwhile
     try:
-        return await _pull(bus, stream, name, info["num_pending"])
+        return await _pull(bus, stream, name, batch) if batch else [], pending > batch
     finally:
         with contextlib.suppress(BusError):  # it goes by itself after ten quiet seconds
             await bus.request_json(f"$JS.API.CONSUMER.DELETE.{stream}.{name}", within=1.0)
 
 
-async def _pull(bus: Bus, stream: str, consumer: str, expected: int) -> list[Delivered]:
+async def _pull(bus: Bus, stream: str, consumer: str, batch: int) -> list[Delivered]:
     found: list[Delivered] = []
     ended = asyncio.Event()
 
@@ -240,21 +266,21 @@ async def _pull(bus: Bus, stream: str, consumer: str, expected: int) -> list[Del
             return
         seq = message.metadata.sequence.stream
         found.append(Delivered(message.subject, stream, seq, message.headers or {}, message.data))
-        if message.metadata.num_pending == 0:
+        if message.metadata.num_pending == 0 or len(found) >= batch:
             ended.set()
 
     inbox = bus.nc.new_inbox()
     try:
         subscription = await bus.nc.subscribe(inbox, cb=on_message, pending_msgs_limit=0)
         try:
-            request = orjson.dumps({"batch": expected + BATCH, "no_wait": True})
+            request = orjson.dumps({"batch": batch, "no_wait": True})
             await bus.nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}", request, reply=inbox)
-            async with asyncio.timeout(WITHIN + expected / 20_000):
+            async with asyncio.timeout(WITHIN + batch / 20_000):
                 await ended.wait()
         finally:
             await subscription.unsubscribe()
     except (nats.errors.Error, OSError, TimeoutError) as error:
-        raise Unreachable(f"reading the last values of {stream}: {type(error).__name__}") from error
+        raise Unreachable(f"reading {stream}: {type(error).__name__}") from error
     return found
 
 
