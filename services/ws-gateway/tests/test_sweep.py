@@ -7,6 +7,7 @@ from typing import Any
 
 from ws_gateway.hub.lanes import Cohort, Lanes, Pen
 from ws_gateway.hub.sweep import Sweep
+from ws_gateway.hub.wishes import plain
 from ws_gateway.native.dialect import Native
 
 CLIENTS = 1_000
@@ -85,7 +86,7 @@ def crowd() -> tuple[Machine, Calls, Sweep, list[Seat], Lanes]:
     sweep = Sweep(loop, lambda: machine.now, lambda: machine.worked)
     lanes, seats = Lanes(), [Seat(machine) for _ in range(CLIENTS)]
     for seat in seats:
-        lanes.join(seat, Native(), frozenset({"signal.v1.>"}))
+        lanes.join(seat, Native(), plain({"signal.v1.>"}))
     return machine, calls, sweep, seats, lanes
 
 

@@ -5,7 +5,7 @@ The routes say what a client wants as an `Opening`; the rest is the same for eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from baleen_contracts.close_codes import code_of
 from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Farewell
 from ws_gateway.event import Event
+from ws_gateway.hub.wishes import plain
 from ws_gateway.wire.frames import text_frame
 from ws_gateway.wire.wire import Wire
 
@@ -90,6 +91,13 @@ class Plain:
         """Return the close code for a client that broke the WebSocket protocol: the standard's own."""
         return standard
 
+    def fell_behind(self, wire: Wire, since: Mapping[str, int]) -> bool:  # noqa: ARG002 - no seed knows where it stood
+        """Return that it cannot catch up: it is closed and told when to come back."""
+        return False
+
+    def drained(self, wire: Wire) -> None:
+        """Hear nothing, since it never falls behind and stays."""
+
 
 _FAREWELLS = {
     Farewell.TOO_SLOW: (code_of("try_later", native=False), "you read too slowly; try again later"),
@@ -122,7 +130,7 @@ async def serve(websocket: WebSocket, opening: Opening) -> None:
     hub = gateway.hub
     shown = [hub.frame(opening.dialect, event) for event in _past(gateway, opening)]
     first = [*map(text_frame, opening.greeting), *(frame for frame in shown if frame is not None)]
-    hub.admit(wire, opening.topics, first)
+    hub.admit(wire, plain(opening.topics), first)
     wire.replay_early()
 
 

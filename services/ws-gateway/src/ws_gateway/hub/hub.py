@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,9 +18,10 @@ import structlog
 from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Dropped, Farewell, Refusal
 from ws_gateway.event import Event
-from ws_gateway.hub.lanes import Lanes
+from ws_gateway.hub.lanes import Cohort, Lanes
 from ws_gateway.hub.stats import ConnectionStats, HubStats
 from ws_gateway.hub.sweep import Sweep
+from ws_gateway.hub.wishes import Verdicts, Wish
 from ws_gateway.topics import overlap
 from ws_gateway.wire.frames import close_frame, close_words, text_frame
 from ws_gateway.wire.wire import Wire
@@ -61,6 +62,25 @@ class Session(Protocol):
         """Return the close code for a client that broke the protocol; the standard says *standard*."""
         ...
 
+    def fell_behind(self, wire: Wire, since: Mapping[str, int]) -> bool:
+        """Hear that the client lags so far that what waited for it was dropped; it is on no lane any more.
+
+        Args:
+            wire: the client.
+            since: of each stream of which something was dropped, the number after which nothing was given. Of
+                every other stream all was given up to now.
+
+        Returns:
+            whether the conversation catches up by itself once the client has read the rest: then `drained` is
+            called, and until that `Hub.move` says its frames but seats the client on no lane. If not, the
+            client is closed.
+        """
+        ...
+
+    def drained(self, wire: Wire) -> None:
+        """Hear, once after `fell_behind`, that the client has read all that waited for it."""
+        ...
+
 
 class Hub:
     """All clients and all lanes."""
@@ -92,16 +112,29 @@ class Hub:
     # A message comes in.
 
     def publish(self, event: Event) -> None:
-        """Give *event* to everyone who wants its subject."""
-        for dialect, appends, cohorts in self.lanes.routes(event.subject):
-            frame = self.frame(dialect, event)
-            if frame is None:
-                continue
-            for append in appends:
-                append(frame)
-            for cohort in cohorts:
-                if not cohort.dirty:
-                    self.sweep.mark(cohort)
+        """Give *event* to everyone who wants it."""
+        verdicts = None
+        for dialect, appends, cohorts, branches in self.lanes.routes(event.subject):
+            if appends:
+                self._deliver(self.frame(dialect, event), appends, cohorts)
+            if branches:
+                verdicts = verdicts or Verdicts(event)
+                if not verdicts.possible:
+                    self.frame(dialect, event)  # which says and counts why nobody gets it
+                for branch in branches:
+                    if verdicts.any_of(branch.filters):
+                        self._deliver(self.frame(dialect, event), branch.appends, branch.cohorts)
+
+    def _deliver(
+        self, frame: bytes | None, appends: Iterable[Callable[[bytes], None]], cohorts: Iterable[Cohort]
+    ) -> None:
+        if frame is None:
+            return
+        for append in appends:
+            append(frame)
+        for cohort in cohorts:
+            if not cohort.dirty:
+                self.sweep.mark(cohort)
 
     def frame(self, dialect: Dialect, event: Event) -> bytes | None:
         """Return the ready frame of *event* in *dialect*, made once; None where there is nothing to show."""
@@ -148,22 +181,24 @@ class Hub:
 
     # Clients come and go.
 
-    def admit(self, wire: Wire, topics: Iterable[str], first: Sequence[bytes]) -> None:
-        """Take in an accepted client: say the frames *first*, then every later message of *topics*."""
+    def admit(self, wire: Wire, wishes: frozenset[Wish], first: Sequence[bytes]) -> None:
+        """Take in an accepted client: say the frames *first*, then every later message of *wishes*."""
         session: Session = wire.session
         wire.connected_at = time.time()
         wire.number = self.connects
         self.wires.add(wire)
         self.connects += 1
         self.by_label[session.label] += 1
-        self.move(wire, topics, first)
+        self.move(wire, wishes, first)
 
-    def move(self, wire: Wire, topics: Iterable[str], between: Sequence[bytes] = ()) -> None:
-        """Give a client other topics; *between* is said after the old frames and before the new.
+    def move(self, wire: Wire, wishes: frozenset[Wish], between: Sequence[bytes] = ()) -> None:
+        """Give a client other wishes; *between* is said after the old frames and before the new.
+
+        A message that several wishes mean comes once.
 
         Args:
             wire: the client.
-            topics: all it wants from now on.
+            wishes: all it wants from now on.
             between: ready frames, kept by reference until the client has read them.
         """
         owed = self._take_off(wire)
@@ -171,10 +206,9 @@ class Hub:
             wire.say(owed)
         if between:
             wire.show(between)
-        wished = frozenset(topics)
         session: Session = wire.session
-        if wished and not wire.closing:
-            self.lanes.join(wire, session.dialect, wished)
+        if wishes and not wire.closing:
+            self.lanes.join(wire, session.dialect, wishes)
             if wire.pen is not None:
                 wire.counted_from = wire.pen.total
 

@@ -8,14 +8,15 @@ lanes with at most `COHORT_SIZE` clients, small enough that the bus is read betw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple, Protocol
 
 from ws_gateway.dialects import Dialect
-from ws_gateway.topics import TopicTree, is_wild
+from ws_gateway.hub.paths import Paths
+from ws_gateway.hub.wishes import Filter, Wish
+from ws_gateway.topics import TopicTree
 
 COHORT_SIZE = 128
-MAX_CACHED_ROUTES = 65_536
 
 
 class Seat(Protocol):
@@ -146,20 +147,30 @@ class Cohort:
 class Lane:
     """One set of wishes in one dialect, and the pens of those who have it."""
 
-    __slots__ = ("dialect", "pens", "topics")
+    __slots__ = ("dialect", "pens", "topics", "wishes")
 
-    def __init__(self, dialect: Dialect, topics: frozenset[str]) -> None:
+    def __init__(self, dialect: Dialect, wishes: frozenset[Wish]) -> None:
         self.dialect = dialect
-        self.topics = topics
+        self.wishes = wishes
+        self.topics = frozenset(wish.topic for wish in wishes)
         self.pens: list[Pen] = []
 
 
+class Branch(NamedTuple):
+    """Where a frame goes whose message meets any of the filters."""
+
+    filters: tuple[Filter, ...]
+    appends: tuple[Callable[[bytes], None], ...]
+    cohorts: tuple[Cohort, ...]
+
+
 class Route(NamedTuple):
-    """Where one dialect's frame of one subject goes."""
+    """Where one dialect's frame of one subject goes: to some whatever it holds, to others if they want it."""
 
     dialect: Dialect
     appends: tuple[Callable[[bytes], None], ...]
     cohorts: tuple[Cohort, ...]
+    branches: tuple[Branch, ...]
 
 
 class Lanes:
@@ -167,8 +178,8 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[Hashable, Lane] = {}
-        self._tree: TopicTree[Lane] = TopicTree()
-        self._routes: dict[str, tuple[Route, ...]] = {}
+        self._tree: TopicTree[tuple[Lane, Filter | None]] = TopicTree()
+        self._routes: Paths[tuple[Route, ...]] = Paths()
         self._roomy: dict[Cohort, None] = {}
 
     def __len__(self) -> int:
@@ -178,23 +189,22 @@ class Lanes:
         """Return where frames of *subject* go, one route per dialect; found once, then remembered."""
         routes = self._routes.get(subject)
         if routes is None:
-            if len(self._routes) >= MAX_CACHED_ROUTES:
-                self._routes.clear()
-            routes = self._routes[subject] = self._find_routes(subject)
+            routes = self._find_routes(subject)
+            self._routes.put(subject, routes)
         return routes
 
     def speaking(self, dialect: str) -> list[Lane]:
         """Return the lanes of the dialect of that name."""
         return [lane for lane in self._lanes.values() if lane.dialect.name == dialect]
 
-    def join(self, seat: Seat, dialect: Dialect, topics: frozenset[str]) -> None:
-        """Seat a client where it gets every later frame of *topics* exactly once."""
-        key = (dialect.name, topics)
+    def join(self, seat: Seat, dialect: Dialect, wishes: frozenset[Wish]) -> None:
+        """Seat a client where it gets every later frame that any of *wishes* means exactly once."""
+        key = (dialect.name, wishes)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(dialect, topics)
-            for topic in topics:
-                self._tree.add(topic, lane)
+            lane = self._lanes[key] = Lane(dialect, wishes)
+            for topic, condition in wishes:
+                self._tree.add(topic, (lane, condition))
         pen = next((pen for pen in reversed(lane.pens) if pen.cohort.size < COHORT_SIZE), None)
         if pen is None:
             pen = Pen(lane, self._room())
@@ -237,26 +247,47 @@ class Lanes:
         pen.cohort.pens.remove(pen)
         self._forget_routes(lane)
         if not lane.pens:
-            del self._lanes[lane.dialect.name, lane.topics]
-            for topic in lane.topics:
-                self._tree.remove(topic, lane)
+            del self._lanes[lane.dialect.name, lane.wishes]
+            for topic, condition in lane.wishes:
+                self._tree.remove(topic, (lane, condition))
 
     def _forget_routes(self, lane: Lane) -> None:
         for topic in lane.topics:
-            if is_wild(topic):
-                self._routes.clear()
-                return
-            self._routes.pop(topic, None)
+            self._routes.forget(topic)
 
     def _find_routes(self, subject: str) -> tuple[Route, ...]:
-        by_dialect: dict[str, list[Pen]] = {}
-        for lane in self._tree.match(subject):
-            by_dialect.setdefault(lane.dialect.name, []).extend(lane.pens)
-        return tuple(
-            Route(
-                pens[0].lane.dialect,
-                tuple(pen.pending.append for pen in pens),
-                tuple(dict.fromkeys(pen.cohort for pen in pens)),
-            )
-            for pens in by_dialect.values()
-        )
+        conditions: dict[Lane, set[Filter | None]] = {}
+        for lane, condition in self._tree.match(subject):
+            conditions.setdefault(lane, set()).add(condition)
+        by_dialect: dict[str, _Fork] = {}
+        for lane, found in conditions.items():
+            fork = by_dialect.get(lane.dialect.name)
+            if fork is None:
+                fork = by_dialect[lane.dialect.name] = _Fork(lane.dialect)
+            fork.add(lane, found)
+        return tuple(fork.route() for fork in by_dialect.values())
+
+
+class _Fork:
+    """Collects the pens of one dialect into a route."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._always: list[Pen] = []
+        self._under: dict[frozenset[Filter], list[Pen]] = {}
+
+    def add(self, lane: Lane, conditions: set[Filter | None]) -> None:
+        """Add the pens of *lane*; None among its conditions is no condition, and then no other counts."""
+        filters = frozenset(condition for condition in conditions if condition is not None)
+        free = None in conditions
+        (self._always if free else self._under.setdefault(filters, [])).extend(lane.pens)
+
+    def route(self) -> Route:
+        """Return the route."""
+        branches = [Branch(tuple(filters), *_ends(pens)) for filters, pens in self._under.items()]
+        return Route(self._dialect, *_ends(self._always), tuple(branches))
+
+
+def _ends(pens: Iterable[Pen]) -> tuple[tuple[Callable[[bytes], None], ...], tuple[Cohort, ...]]:
+    pens = tuple(pens)
+    return tuple(pen.pending.append for pen in pens), tuple(dict.fromkeys(pen.cohort for pen in pens))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +13,7 @@ from baleen_contracts.close_codes import Return, code_of, comes_back
 from baleen_contracts.stream_protocol import SUBPROTOCOL
 from ws_gateway.errors import Farewell, Refusal
 from ws_gateway.event import Event
+from ws_gateway.hub.wishes import plain
 from ws_gateway.native.dialect import (
     Native,
     Ping,
@@ -54,7 +55,7 @@ class Conversation:
             case Unsubscribe() as request:
                 self.topics -= frozenset(request.topics)
                 answer = text_frame(self.dialect.unsubscribed(request))
-                self._gateway.hub.move(wire, self.topics, [answer])
+                self._gateway.hub.move(wire, plain(self.topics), [answer])
             case Ping(number):
                 wire.say(text_frame(self.dialect.pong(number, datetime.now(UTC))))
             case Wrong() as wrong:
@@ -72,7 +73,7 @@ class Conversation:
             items = self._snapshot(self._gateway.memory.present(request.topics, NEWEST_SHOWN))
             answer += items
             answer.append(text_frame(self.dialect.snapshot_end(request, len(items))))
-        self._gateway.hub.move(wire, topics, answer)
+        self._gateway.hub.move(wire, plain(topics), answer)
 
     def _snapshot(self, events: Iterable[Event]) -> list[bytes]:
         frames = []
@@ -112,6 +113,13 @@ class Conversation:
         """Return the close code for a client that broke the WebSocket protocol."""
         return _BAD_FRAME
 
+    def fell_behind(self, wire: Wire, since: Mapping[str, int]) -> bool:  # noqa: ARG002 - it resumes when it comes back
+        """Return that it cannot catch up: it is closed and told when to come back."""
+        return False
+
+    def drained(self, wire: Wire) -> None:
+        """Hear nothing, since it never falls behind and stays."""
+
 
 _FAREWELLS = {
     Farewell.TOO_SLOW: (code_of("too_slow", native=True), "you read too slowly"),
@@ -141,5 +149,5 @@ async def converse(websocket: WebSocket) -> None:
     if wire is None:
         return
     welcome = conversation.dialect.welcome(datetime.now(UTC), simulated=gateway.simulated)
-    gateway.hub.admit(wire, (), [text_frame(welcome)])
+    gateway.hub.admit(wire, plain(()), [text_frame(welcome)])
     wire.replay_early()
