@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from baleen_bus.streams import MINUTE, StreamSettings
+from baleen_bus.streams import DAY, KEEPING, MINUTE, StreamSettings
 
 LEASES: Final = "leases"
 DEMAND: Final = "demand"
 BUDGET: Final = "budget"
 GATEWAYS: Final = "gateways"
+SESSIONS: Final = "sessions"
 
 LEASE_TTL_ALONE: Final = 6.0
 """Seconds a lease lives on one server, which is back within a second or two."""
@@ -24,6 +25,8 @@ LEASE_TTL_CLUSTER: Final = 15.0
 DEMAND_TTL: Final = 10.0 * MINUTE
 GATEWAYS_TTL: Final = 5.0
 """Seconds for which a gateway's counts are believed after it died."""
+SESSIONS_TTL: Final = float(KEEPING["SESSION"].max_age)
+"""As long as the session's events are kept."""
 
 _NANOSECONDS: Final = 1_000_000_000
 _DUPLICATE_WINDOW: Final = 2 * MINUTE
@@ -59,6 +62,7 @@ class BucketSpec:
 
 _INGEST: Final = ("uw-ingest",)
 _GATEWAY: Final = ("ws-gateway",)
+_ENGINES: Final = ("uw-simulator",)
 
 BUCKETS: Final[Mapping[str, BucketSpec]] = {
     spec.name: spec
@@ -100,6 +104,20 @@ BUCKETS: Final[Mapping[str, BucketSpec]] = {
             max_value=128 << 10,
             keys=(
                 KeyForm("<worker>", "what a worker of a gateway counts of its clients", _GATEWAY, _GATEWAY),
+            ),
+        ),
+        BucketSpec(
+            name=SESSIONS,
+            ttl=SESSIONS_TTL,
+            max_value=4 << 10,
+            keys=(
+                KeyForm(
+                    "<session id>",
+                    "that a backtest or forward test exists, its type, its owner and how it stands; its "
+                    "engine writes it before the first event, at every change, and once a day",
+                    _ENGINES,
+                    _GATEWAY,
+                ),
             ),
         ),
     )
@@ -171,6 +189,8 @@ def _lives(spec: BucketSpec) -> str:
         return f"{LEASE_TTL_ALONE:g} s, in a cluster {LEASE_TTL_CLUSTER:g} s"
     if not spec.ttl:
         return "for ever"
+    if spec.ttl >= DAY:
+        return f"{spec.ttl / DAY:g} days"
     return f"{spec.ttl / MINUTE:g} min" if spec.ttl >= MINUTE else f"{spec.ttl:g} s"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from baleen_bus.buckets import BUDGET, DEMAND, GATEWAYS, LEASES, changes_of, stream_of, subject_of
+from baleen_bus.buckets import BUDGET, DEMAND, GATEWAYS, LEASES, SESSIONS, changes_of, stream_of, subject_of
 from baleen_bus.streams import INGRESS
 from baleen_contracts.catalogue import streams
 
@@ -117,7 +117,7 @@ _RIGHTS: Final[Mapping[str, Rights]] = {
             *reading(*_ALL),
             *_keys("gateway.>", DEMAND),
             *_keys(">", GATEWAYS),
-            *_kept(GATEWAYS),
+            *_kept(GATEWAYS, SESSIONS),
         ),
         subscribe=(*_domains(_ALL), changes_of(GATEWAYS), "command.v1.gateway.>"),
         answers=True,
@@ -127,7 +127,10 @@ _RIGHTS: Final[Mapping[str, Rights]] = {
         subscribe=_domains(("ALERT", "DEAD")),
     ),
     "uw-simulator": Rights(
-        publish=_ingress("signal", "market", "agent", "narrative", "session", "bridge"),
+        publish=(
+            *_ingress("signal", "market", "agent", "narrative", "session", "bridge"),
+            *_keys(">", SESSIONS),
+        ),
         subscribe=("command.v1.session.>",),
         answers=True,
     ),

@@ -12,6 +12,8 @@ RECONNECT_SUBJECT: Final = "command.v1.ingest.reconnect"
 """Where uw-ingest listens."""
 GATEWAY_SUBJECTS: Final = "command.v1.gateway.*"
 """Where the workers of gateways listen to each other."""
+SESSION_SUBJECTS: Final = "command.v1.session.*"
+"""Where engines listen for orders to their sessions."""
 
 _ACTIONS: Final = (
     "pause",
@@ -28,6 +30,15 @@ _ACTIONS: Final = (
 def gateway_subject(worker: str) -> str:
     """Where one worker of a gateway listens."""
     return f"{GATEWAY_SUBJECTS.removesuffix('*')}{token(worker)}"
+
+
+def session_subject(session_id: str) -> str:
+    """Where the engine of one session listens.
+
+    Raises:
+        ValueError: the id is empty or no Unicode text.
+    """
+    return f"{SESSION_SUBJECTS.removesuffix('*')}{token(session_id)}"
 
 
 class CommandRequest(Contract):

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from baleen_contracts.catalogue import CATALOGUE
 from baleen_contracts.command import CommandReply
 from baleen_contracts.session_data import SESSION_DATA
+from baleen_contracts.session_entry import SessionEntry
 
 Schema = dict[str, Any]
 
@@ -20,9 +21,9 @@ _ANYTHING: Final = {"$ref": "#/$defs/JsonValue"}
 
 
 def schemas() -> dict[str, Schema]:
-    """Every schema by name: entities, data of known session events (``session_event.candle``), replies."""
+    """Every schema by name: entities, what is no entity of its own but travels too."""
     models: dict[str, type[BaseModel]] = {entity.name: entity.model for entity in CATALOGUE}
-    models[CommandReply.entity] = CommandReply
+    models |= {model.entity: model for model in (CommandReply, SessionEntry)}
     models |= {f"session_event.{event}": data for event, data in SESSION_DATA.items()}
     return {name: {"$schema": DIALECT, **wire_schema(model)} for name, model in models.items()}
 
