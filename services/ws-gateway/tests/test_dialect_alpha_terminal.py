@@ -131,8 +131,8 @@ def test_an_embed_made_here_tells_title_and_content():
 
 
 def test_the_upstreams_tape_is_not_this_protocols():
-    """A flow alert has no message here."""
-    assert UNIFIED.encode(event("flow_alert")) is None
+    """An option print has no message here."""
+    assert UNIFIED.encode(event("option_trade")) is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """FlowMind's superset frame and the bodies of its HTTP endpoints, as its documents and widgets want them."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -354,18 +355,31 @@ def test_a_status_that_nobody_repeats_is_not_believed():
     assert health(feeds, CLIENTS)[1] == {"detail": "Not connected to Unusual Whales WebSocket"}
 
 
-def test_the_four_channels_are_listed_with_their_subscribers():
-    """Ids and endpoints are what the front end looks for; only flow-alerts is an upstream channel's name."""
-    told = channels(Feeds([feed("flow_alert", FeedState.LIVE)], NOW), CLIENTS)
+def test_the_channels_are_listed_with_their_subscribers():
+    """Ids and endpoints are what the front end looks for; a channel of one ticker counts all tickers'."""
+    by_label = {**CLIENTS.by_label, "gex:SPY": 2, "gex:QQQ": 1, "gex_strike_expiry:SPY": 4, "gamma_SPY": 9}
+    told = channels(Feeds([feed("flow_alert", FeedState.LIVE)], NOW), replace(CLIENTS, by_label=by_label))
 
     assert [(c["id"], c["endpoint"], c["active_subscribers"], c["verified"]) for c in told["channels"]] == [
         ("flow-alerts", "/api/stream/ws/flow", 2, True),
         ("market-movers", "/api/stream/ws/market-movers", 0, False),
         ("dark-pool", "/api/stream/ws/dark-pool", 0, False),
         ("congress", "/api/stream/ws/congress", 1, False),
+        ("gex", "/api/stream/ws/gex/{ticker}", 3, True),
+        ("gex-strike-expiry", "/api/stream/ws/gex-strike-expiry/{ticker}", 4, True),
+        ("option-trades", "/api/stream/ws/option-trades/{ticker}", 0, True),
+        ("lit-trades", "/api/stream/ws/lit-trades/{ticker}", 0, True),
+        ("off-lit-trades", "/api/stream/ws/off-lit-trades/{ticker}", 0, True),
     ]
     assert all(
         set(c) == {"id", "name", "endpoint", "description", "active_subscribers", "verified"}
         for c in told["channels"]
     )
-    assert (told["total_channels"], told["enabled"]) == (4, True)
+    assert (told["total_channels"], told["enabled"]) == (9, True)
+
+
+def test_a_wish_that_is_refused_makes_no_feed():
+    """Somebody's wish for what cannot be served does not make the streaming look enabled."""
+    told = status(Feeds([feed("uw.v1.gex.NOPE", FeedState.REFUSED)], NOW), CLIENTS)
+
+    assert (told["status"], told["enabled"]) == ("disabled", False)

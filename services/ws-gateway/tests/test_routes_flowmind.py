@@ -325,8 +325,13 @@ async def test_status_channels_and_health_follow_the_feeds(
         ("market-movers", 0, False),
         ("dark-pool", 0, False),
         ("congress", 1, False),
+        ("gex", 0, True),
+        ("gex-strike-expiry", 0, True),
+        ("option-trades", 0, True),
+        ("lit-trades", 0, True),
+        ("off-lit-trades", 0, True),
     ]
-    assert (listed["total_channels"], listed["enabled"]) == (4, True)
+    assert (listed["total_channels"], listed["enabled"]) == (9, True)
 
     await publisher.publish(feed_status("reconnecting"))
     away = await get_when(http, "/health", 503)

@@ -9,14 +9,14 @@ from typing import Final
 import orjson
 
 from baleen_contracts.catalogue import by_name
-from baleen_contracts.tokens import name_token, symbol_token
+from baleen_contracts.tokens import name_token
+from ws_gateway.dialects.path_keys import checked, ticker_of, topic_of, topic_of_ticker
 from ws_gateway.dialects.timestamps import stamp
-
-MAX_KEY_LENGTH: Final = 64
-"""The longest ticker or agent name that a message can carry."""
 
 _SHOWN: Final = ("alert", "signal", "market_data", "agent_insight", "narrative")
 _OF_SYMBOL: Final = ("alert", "signal", "market_data")
+_WHOLE: Final = ("unified", "signals", "narrative", "divergence", "health")
+_KEYED: Final = ("market_", "agent_", "darkpool_", "gamma_", "options_")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class AlphaChannel:
 
 
 def unified() -> AlphaChannel:
-    """Everything."""
+    """Everything that trading code says."""
     topics = tuple(by_name(name).pattern for name in _SHOWN)
     return AlphaChannel("unified", "Connected to Alpha Terminal unified stream", topics)
 
@@ -61,16 +61,39 @@ def signals() -> AlphaChannel:
 
 
 def market(symbol: str) -> AlphaChannel:
-    """Everything about a ticker, however it is spelt.
+    """Everything that trading code says about a ticker, however it is spelt.
 
     Raises:
         ValueError: it can be no ticker.
     """
-    ticker = _checked(symbol).upper()
-    topics = tuple(_topic(name, "{symbol}", symbol_token(ticker)) for name in _OF_SYMBOL)
-    return AlphaChannel(
-        f"market_{ticker}", f"Connected to {ticker} market stream", topics, (("symbol", ticker),)
-    )
+    return _of_ticker("market", symbol, "market stream", _OF_SYMBOL)
+
+
+def dark_pool(symbol: str) -> AlphaChannel:
+    """A ticker's prints off the exchanges.
+
+    Raises:
+        ValueError: it can be no ticker.
+    """
+    return _of_ticker("darkpool", symbol, "dark pool stream", ("dark_pool",))
+
+
+def gamma(symbol: str) -> AlphaChannel:
+    """A ticker's gamma exposure.
+
+    Raises:
+        ValueError: it can be no ticker.
+    """
+    return _of_ticker("gamma", symbol, "gamma stream", ("gex",))
+
+
+def options(symbol: str) -> AlphaChannel:
+    """A ticker's flow alerts.
+
+    Raises:
+        ValueError: it can be no ticker.
+    """
+    return _of_ticker("options", symbol, "options flow stream", ("flow_alert",))
 
 
 def agent(name: str) -> AlphaChannel:
@@ -79,7 +102,7 @@ def agent(name: str) -> AlphaChannel:
     Raises:
         ValueError: it can be no agent's name.
     """
-    topic = _topic("agent_insight", "{agent}", name_token(_checked(name)))
+    topic = topic_of("agent_insight", "{agent}", name_token(checked(name)))
     return AlphaChannel(
         f"agent_{name.lower()}", f"Connected to {name} agent stream", (topic,), (("agent", name),)
     )
@@ -90,18 +113,22 @@ def narrative() -> AlphaChannel:
     return AlphaChannel("narrative", "Connected to Narrative Brain stream", (by_name("narrative").pattern,))
 
 
+def divergence() -> AlphaChannel:
+    """Alerts; the dialect passes over those that are of no divergence."""
+    return AlphaChannel("divergence", "Connected to divergence stream", (by_name("alert").pattern,))
+
+
+def health() -> AlphaChannel:
+    """How the feeds stand."""
+    return AlphaChannel("health", "Connected to health stream", (by_name("feed_status").pattern,))
+
+
 def is_alpha(key: str) -> bool:
     """Return whether *key* is the key of one of these channels."""
-    return key in ("unified", "signals", "narrative") or key.startswith(("market_", "agent_"))
+    return key in _WHOLE or key.startswith(_KEYED)
 
 
-def _checked(name: str) -> str:
-    if not 0 < len(name) <= MAX_KEY_LENGTH:
-        raise ValueError(f"a name has 1 to {MAX_KEY_LENGTH} characters")
-    return name
-
-
-def _topic(entity: str, key: str, token: str) -> str:
-    """Return the topic of *entity* whose part *key* is *token* and whose other parts are anything."""
-    parts = by_name(entity).subject.split(".")
-    return ".".join(token if part == key else "*" if part.startswith("{") else part for part in parts)
+def _of_ticker(kind: str, symbol: str, words: str, entities: tuple[str, ...]) -> AlphaChannel:
+    ticker = ticker_of(symbol)
+    topics = tuple(topic_of_ticker(name, ticker) for name in entities)
+    return AlphaChannel(f"{kind}_{ticker}", f"Connected to {ticker} {words}", topics, (("symbol", ticker),))

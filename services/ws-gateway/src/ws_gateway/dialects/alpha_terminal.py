@@ -1,7 +1,7 @@
 """Alpha Terminal's dialect: flat messages with a `type`, a welcome, ping and pong. Pure.
 
-Each channel is a set of topics. `signals` is the exception: which alerts are signals is a matter of their
-type, so that channel has a dialect of its own that passes the others over.
+Each channel is a set of topics. `signals` and `divergence` are the exceptions: which alerts are meant is a
+matter of their type, so these channels have dialects of their own that pass the others over.
 """
 
 from __future__ import annotations
@@ -13,6 +13,14 @@ from typing import Any, Final
 
 import orjson
 
+from ws_gateway.dialects.alpha_updates import (
+    dark_pool_update,
+    divergence_alert,
+    gamma_update,
+    health_update,
+    is_about,
+    options_flow_update,
+)
 from ws_gateway.dialects.timestamps import occurred, stamp
 from ws_gateway.event import Event
 
@@ -33,7 +41,7 @@ NOT_SIGNALS: Final = frozenset(
 
 
 def _alert(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+    told = {
         "type": "alert",
         "alert_type": body["alert_type"],
         "source": body["source"],
@@ -41,6 +49,8 @@ def _alert(body: Mapping[str, Any]) -> dict[str, Any]:
         "content": body.get("content"),
         "embed": _embed(body),
     }
+    # One widget waits for this channel; the others look at the type and pass an unknown field over.
+    return {**told, "channel": "squeeze"} if is_about("squeeze", body) else told
 
 
 def _embed(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,6 +87,10 @@ _TELL: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "market_data": _market_data,
     "agent_insight": _agent_insight,
     "narrative": _narrative,
+    "dark_pool": dark_pool_update,
+    "gex": gamma_update,
+    "flow_alert": options_flow_update,
+    "feed_status": health_update,
 }
 
 
@@ -101,7 +115,7 @@ class AlphaTerminal:
         return "alpha_terminal"
 
     def encode(self, event: Event) -> bytes | None:
-        """Return the flat message of *event*, or None for an entity that this protocol does not know.
+        """Return the message of *event*, or None for an entity that this protocol does not know.
 
         Raises:
             ValueError, KeyError, TypeError: the body is no contract message of its entity.
@@ -152,3 +166,24 @@ class AlphaSignals(AlphaTerminal):
         if event.entity == "alert" and event.data["alert_type"].lower() in self.not_signals:
             return None
         return super().encode(event)
+
+
+@dataclass(frozen=True)
+class AlphaDivergence(AlphaTerminal):
+    """The dialect of the `divergence` channel: alerts of that kind, told as updates."""
+
+    @property
+    def name(self) -> str:
+        """The dialect's name; it says alerts differently, so its frames are not shared."""
+        return "alpha_terminal.divergence"
+
+    def encode(self, event: Event) -> bytes | None:
+        """Return the update of *event*, or None for all but alerts of a divergence.
+
+        Raises:
+            ValueError, KeyError, TypeError: the body is no contract message of its entity.
+        """
+        if event.entity != "alert" or not is_about("divergence", event.data):
+            return None
+        body = event.data
+        return orjson.dumps({**divergence_alert(body, _embed(body)), "timestamp": occurred(body)})

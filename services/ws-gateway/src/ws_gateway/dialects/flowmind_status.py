@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from baleen_contracts.feed import FeedState
-from ws_gateway.dialects.flowmind import CHANNELS
+from ws_gateway.dialects.flowmind import CHANNELS, TICKER_CHANNELS, Channel
 
 TRUSTED_FOR: Final = timedelta(seconds=75)
 """How long a feed's status holds; uw-ingest repeats each every 30 s while it lives."""
@@ -20,7 +20,8 @@ TRUSTED_FOR: Final = timedelta(seconds=75)
 _CONNECTED: Final = frozenset({FeedState.LIVE, FeedState.QUIET, FeedState.BACKFILLING})
 _JOINED: Final = _CONNECTED | {FeedState.STALE}
 _POLLED: Final = frozenset({"market_mover", "congress_trade"})
-_UPSTREAM_NAMES: Final = {channel.entity: channel.wire for channel in CHANNELS}
+_LISTED: Final = (*CHANNELS, *TICKER_CHANNELS)
+_UPSTREAM_NAMES: Final = {channel.entity: channel.wire for channel in reversed(_LISTED)}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Clients:
     """What the hub knows of its clients.
 
     Attributes:
-        by_label: connections now, by the name they are counted under.
+        by_label: connections now, by the name they are counted under: the channel's id, or its name in
+            frames where it is of one ticker.
         connects: connections so far.
         disconnects: of which have ended.
         messages: frames delivered.
@@ -55,7 +57,8 @@ class Feeds:
             now: the time.
             heard: when upstream messages have reached us since, which the statuses cannot know yet.
         """
-        self._known = tuple(statuses)
+        # A wish that cannot be served is told under its topic, and says nothing of the feeds.
+        self._known = tuple(status for status in statuses if status["state"] != FeedState.REFUSED)
         self._heard = tuple(heard)
         self._now = now
         self._statuses = tuple(
@@ -150,19 +153,26 @@ def status(feeds: Feeds, clients: Clients) -> dict[str, Any]:
 
 
 def channels(feeds: Feeds, clients: Clients) -> dict[str, Any]:
-    """Return the body of `GET /channels`."""
+    """Return the body of `GET /channels`; a channel of one ticker counts those of every ticker."""
     listed = [
         {
             "id": channel.id,
             "name": channel.name,
             "endpoint": f"/api/stream{channel.path}",
             "description": channel.description,
-            "active_subscribers": clients.by_label.get(channel.id, 0),
+            "active_subscribers": _subscribers(channel, clients.by_label),
             "verified": channel.verified,
         }
-        for channel in CHANNELS
+        for channel in _LISTED
     ]
     return {"channels": listed, "total_channels": len(listed), "enabled": feeds.enabled}
+
+
+def _subscribers(channel: Channel, by_label: Mapping[str, int]) -> int:
+    if not channel.of_ticker:
+        return by_label.get(channel.id, 0)
+    start = channel.name_of("")
+    return sum(count for label, count in by_label.items() if label.startswith(start))
 
 
 def health(feeds: Feeds, clients: Clients) -> tuple[int, dict[str, Any]]:

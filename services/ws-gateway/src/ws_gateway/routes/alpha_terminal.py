@@ -1,4 +1,7 @@
-"""`/api/v1/ws/…`: Alpha Terminal's five channels and its statistics."""
+"""`/api/v1/ws/…`: Alpha Terminal's ten channels and its statistics, and the same under `/ws/…`.
+
+Its documents and three of its widgets leave the prefix out.
+"""
 
 from __future__ import annotations
 
@@ -9,60 +12,96 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, WebSocket
 from starlette.datastructures import State
 
+from baleen_contracts.close_codes import code_of
 from ws_gateway.dialects.alpha_channels import (
     AlphaChannel,
     agent,
+    dark_pool,
+    divergence,
+    gamma,
+    health,
     is_alpha,
     market,
     narrative,
+    options,
     signals,
     unified,
 )
-from ws_gateway.dialects.alpha_terminal import AlphaSignals, AlphaTerminal
+from ws_gateway.dialects.alpha_terminal import AlphaDivergence, AlphaSignals, AlphaTerminal
 from ws_gateway.dialects.timestamps import stamp
 from ws_gateway.errors import Refusal
 from ws_gateway.gateway import Gateway
 from ws_gateway.session import Newest, Nothing, Opening, serve
 
-router = APIRouter(prefix="/api/v1/ws")
+_channels = APIRouter()
 
 MAX_REPLAY: Final = 200
 MAX_KEYS_SEEN: Final = 1_000
 """Channels that stay in the statistics; a client may invent any ticker, so the oldest gives way."""
-_POLICY: Final = 1008
+_POLICY: Final = code_of("policy", native=False)
 
 
-@router.websocket("/unified")
+@_channels.websocket("/unified")
 async def on_unified(websocket: WebSocket) -> None:
     """Everything: alerts, signals, market data, agents' insights, narratives."""
     await _open(websocket, unified)
 
 
-@router.websocket("/market/{symbol}")
+@_channels.websocket("/market/{symbol}")
 async def on_market(websocket: WebSocket, symbol: str) -> None:
     """Everything about one ticker."""
     await _open(websocket, lambda: market(symbol))
 
 
-@router.websocket("/signals")
+@_channels.websocket("/signals")
 async def on_signals(websocket: WebSocket) -> None:
     """Signals, and the alerts that are signals."""
-    await _open(websocket, signals, only_signals=True)
+    await _open(websocket, signals, _signals)
 
 
-@router.websocket("/agents/{agent_name}")
+@_channels.websocket("/agents/{agent_name}")
 async def on_agent(websocket: WebSocket, agent_name: str) -> None:
     """The insights of one agent."""
     await _open(websocket, lambda: agent(agent_name))
 
 
-@router.websocket("/narrative")
+@_channels.websocket("/narrative")
 async def on_narrative(websocket: WebSocket) -> None:
     """The market told as a story."""
     await _open(websocket, narrative)
 
 
-@router.get("/stats", tags=["alpha terminal"])
+@_channels.websocket("/darkpool/{symbol}")
+async def on_dark_pool(websocket: WebSocket, symbol: str) -> None:
+    """Prints of one ticker off the exchanges."""
+    await _open(websocket, lambda: dark_pool(symbol))
+
+
+@_channels.websocket("/gamma/{symbol}")
+async def on_gamma(websocket: WebSocket, symbol: str) -> None:
+    """The gamma exposure of one ticker."""
+    await _open(websocket, lambda: gamma(symbol))
+
+
+@_channels.websocket("/options/{symbol}")
+async def on_options(websocket: WebSocket, symbol: str) -> None:
+    """The flow alerts of one ticker."""
+    await _open(websocket, lambda: options(symbol))
+
+
+@_channels.websocket("/divergence")
+async def on_divergence(websocket: WebSocket) -> None:
+    """Alerts of divergences."""
+    await _open(websocket, divergence, lambda _gateway, count: AlphaDivergence(count))
+
+
+@_channels.websocket("/health")
+async def on_health(websocket: WebSocket) -> None:
+    """How the feeds stand."""
+    await _open(websocket, health)
+
+
+@_channels.get("/stats", tags=["alpha terminal"])
 async def stats(request: Request) -> dict[str, Any]:
     """Count connections by channel; a channel that everybody left stays, at 0.
 
@@ -87,8 +126,18 @@ async def stats(request: Request) -> dict[str, Any]:
     }
 
 
+def _plain(_gateway: Gateway, count_unread: Callable[[], None]) -> AlphaTerminal:
+    return AlphaTerminal(count_unread)
+
+
+def _signals(gateway: Gateway, count_unread: Callable[[], None]) -> AlphaTerminal:
+    return AlphaSignals(count_unread, frozenset(kind.lower() for kind in gateway.settings.not_signals))
+
+
 async def _open(
-    websocket: WebSocket, choose: Callable[[], AlphaChannel], *, only_signals: bool = False
+    websocket: WebSocket,
+    choose: Callable[[], AlphaChannel],
+    speak: Callable[[Gateway, Callable[[], None]], AlphaTerminal] = _plain,
 ) -> None:
     """Serve the channel that *choose* returns, with as much history as `?replay=` asks for."""
     gateway: Gateway = websocket.app.state.gateway
@@ -97,8 +146,7 @@ async def _open(
     def count_unread() -> None:
         gateway.hub.refusals[Refusal.BAD_JSON] += 1
 
-    not_signals: frozenset[str] = frozenset(kind.lower() for kind in gateway.settings.not_signals)
-    dialect = AlphaSignals(count_unread, not_signals) if only_signals else AlphaTerminal(count_unread)
+    dialect = speak(gateway, count_unread)
     try:
         channel, replay = choose(), _replay(websocket.query_params.get("replay"))
     except ValueError as error:
@@ -143,3 +191,8 @@ def _replay(asked: str | None) -> int:
     if not asked.isascii() or not asked.isdigit():
         raise ValueError(f"replay is a number from 0 to {MAX_REPLAY}")
     return min(int(asked[:9]), MAX_REPLAY)
+
+
+router = APIRouter()
+for _prefix in ("/api/v1/ws", "/ws"):
+    router.include_router(_channels, prefix=_prefix)

@@ -1,4 +1,4 @@
-"""`/api/stream/…`: FlowMind's four streams and its four HTTP endpoints."""
+"""`/api/stream/…`: FlowMind's nine streams and its four HTTP endpoints."""
 
 from __future__ import annotations
 
@@ -15,10 +15,25 @@ from pydantic import ValidationError
 
 from baleen_bus.errors import BusError
 from baleen_contracts.catalogue import CATALOGUE, by_name
+from baleen_contracts.close_codes import code_of
 from baleen_contracts.command import RECONNECT_SUBJECT, CommandReply, CommandRequest
 from ws_gateway.dialects import flowmind_status
-from ws_gateway.dialects.flowmind import CONGRESS, DARK_POOL, FLOW, MARKET_MOVERS, Channel, FlowMind
+from ws_gateway.dialects.flowmind import (
+    CONGRESS,
+    DARK_POOL,
+    FLOW,
+    GEX,
+    GEX_STRIKE_EXPIRY,
+    LIT_TRADES,
+    MARKET_MOVERS,
+    OFF_LIT_TRADES,
+    OPTION_TRADES,
+    TICKER_CHANNELS,
+    Channel,
+    FlowMind,
+)
 from ws_gateway.dialects.flowmind_status import Clients, Feeds
+from ws_gateway.dialects.path_keys import ticker_of, topic_of_ticker
 from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.session import Last, Newest, Opening, serve
@@ -31,6 +46,8 @@ NEWEST: Final = Newest(50)
 RECONNECT_EVERY: Final = 60.0
 _ANSWERED_WITHIN: Final = 10.0
 _DIALECT: Final = FlowMind()
+_TICKERS: Final = FlowMind("flowmind.tickers", TICKER_CHANNELS)
+_POLICY: Final = code_of("policy", native=False)
 _UPSTREAM: Final = tuple(
     entity.pattern
     for entity in CATALOGUE
@@ -60,6 +77,36 @@ async def on_dark_pool(websocket: WebSocket) -> None:
 async def on_congress(websocket: WebSocket) -> None:
     """Congress trades, beginning with the newest 50."""
     await _open(websocket, CONGRESS, NEWEST)
+
+
+@router.websocket(GEX.path)
+async def on_gex(websocket: WebSocket, ticker: str) -> None:
+    """The exposure of one ticker, beginning with the last."""
+    await _open_ticker(websocket, GEX, ticker, Last())
+
+
+@router.websocket(GEX_STRIKE_EXPIRY.path)
+async def on_gex_strike_expiry(websocket: WebSocket, ticker: str) -> None:
+    """The exposure of one ticker by strike and expiry, beginning with the last of each."""
+    await _open_ticker(websocket, GEX_STRIKE_EXPIRY, ticker, Last())
+
+
+@router.websocket(OPTION_TRADES.path)
+async def on_option_trades(websocket: WebSocket, ticker: str) -> None:
+    """Option prints of one ticker, beginning with the newest at hand."""
+    await _open_ticker(websocket, OPTION_TRADES, ticker, NEWEST)
+
+
+@router.websocket(LIT_TRADES.path)
+async def on_lit_trades(websocket: WebSocket, ticker: str) -> None:
+    """Prints of one ticker on exchanges, beginning with the newest at hand."""
+    await _open_ticker(websocket, LIT_TRADES, ticker, NEWEST)
+
+
+@router.websocket(OFF_LIT_TRADES.path)
+async def on_off_lit_trades(websocket: WebSocket, ticker: str) -> None:
+    """Prints of one ticker off the exchanges, beginning with the newest at hand."""
+    await _open_ticker(websocket, OFF_LIT_TRADES, ticker, NEWEST)
 
 
 @router.get("/status", tags=["flowmind"])
@@ -128,6 +175,19 @@ async def _ask_ingest(gateway: Gateway, request: Request) -> CommandReply | None
 async def _open(websocket: WebSocket, channel: Channel, snapshot: Last | Newest) -> None:
     topics = (by_name(channel.entity).pattern,)
     await serve(websocket, Opening(dialect=_DIALECT, topics=topics, label=channel.id, snapshot=snapshot))
+
+
+async def _open_ticker(websocket: WebSocket, channel: Channel, asked: str, snapshot: Last | Newest) -> None:
+    """Serve one ticker, however it is spelt; what can be none is closed, and the reason says why."""
+    try:
+        ticker = ticker_of(asked)
+        topic = topic_of_ticker(channel.entity, ticker)
+    except ValueError as error:
+        await websocket.accept()
+        await websocket.close(_POLICY, str(error))
+        return
+    label = channel.name_of(ticker)
+    await serve(websocket, Opening(dialect=_TICKERS, topics=(topic,), label=label, snapshot=snapshot))
 
 
 def _feeds(gateway: Gateway) -> Feeds:
