@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from baleen_contracts.catalogue import entity_of
 from baleen_runtime.serve import listen_on, serve
 from ws_gateway.app import make_app
+from ws_gateway.bus.heard import heard_streams
 from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.metrics import GatewayCollector
@@ -102,6 +103,9 @@ async def serving(**chosen: Any) -> AsyncIterator[Serving]:
     """Serve a gateway with *chosen* settings on a free port."""
     settings = Settings(port=0, **chosen)
     gateway = Gateway(settings)
+    for stream, entities in heard_streams().items():
+        patterns = tuple(entity.pattern for entity in entities)
+        gateway.past.follow(stream, patterns, newest_only=False, epoch=lambda: "e").tail.begin(0)
     registry = CollectorRegistry()
     registry.register(GatewayCollector(gateway))
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()

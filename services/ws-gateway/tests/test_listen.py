@@ -69,7 +69,7 @@ async def test_what_arrives_while_the_past_is_read_is_neither_lost_nor_doubled(
             [event.seq for event in gateway.newest(entity.pattern, 100)]
             for entity in heard_streams()["RECORDS"]
         ]
-        at = gateway.positions["RECORDS"]
+        at = gateway.past.streams["RECORDS"].at
         await listener.one_more(heard_streams()["RECORDS"][0])
         told = [(await live.hear(client))["at"] for _ in range(len(kinds) + 1)]
 
@@ -104,16 +104,3 @@ async def test_one_gap_is_told_once_whatever_a_client_wants(live: Any, nats_serv
             assert [frame["topic"] for frame in heard[:-1]] == ([topic] if topic else [])
             assert all(frame["reason"] == "expired" for frame in heard[:-1])
     assert live.gateway.gaps == 1
-
-
-async def test_positions_go_back_only_where_the_stream_does(live: Any):
-    """The past of one kind may be older than another's; a stream made anew begins again, after a gap."""
-    gateway = live.gateway
-    gateway.follow("SIGNAL", ("signal.v1.*",))
-    late, early = live.say("signal.v1.A"), live.say("signal.v1.B")
-    gateway.note(late)
-    assert gateway.positions["SIGNAL"] == early.at
-
-    gateway.lose("SIGNAL")
-    gateway.note(late)
-    assert gateway.positions["SIGNAL"] == late.at

@@ -14,13 +14,13 @@ from baleen_contracts.catalogue import by_name
 from baleen_contracts.feed import FeedStatus
 from baleen_runtime.health import Health
 from ws_gateway.bus.memory import Memory
+from ws_gateway.bus.past import Past
 from ws_gateway.doors.origins import Doors
 from ws_gateway.errors import Farewell, Refusal
 from ws_gateway.event import Event
 from ws_gateway.hub.hub import Hub, Session
 from ws_gateway.hub.rounds import Rounds
 from ws_gateway.settings import Settings
-from ws_gateway.topics import overlap
 from ws_gateway.wire.transport import take_over
 from ws_gateway.wire.wire import Wire
 
@@ -39,22 +39,19 @@ class Gateway:
         self.doors = Doors(settings.origins, settings.hosts, anywhere=settings.auth_none_anywhere)
         self.hub = Hub(client_limit=settings.client_buffer_bytes)
         self.rounds = Rounds(self.hub)
-        self.memory = Memory(settings.newest_kept)
+        self.past = Past(Memory(settings.newest_kept), settings.tail_mib << 20)
         self.leaving = False
         self.health = Health("ws-gateway", needs=("bus", "streams"))
         self.bus: Bus | None = None
         self.followers: tuple[Follower, ...] = ()
         self.taken = self.gaps = 0
-        self.positions: dict[str, str] = {}
-        self._heard_to: dict[str, int] = {}
-        self.patterns: dict[str, tuple[str, ...]] = {}
         self._simulated_until = 0.0
 
     def take(self, event: Event) -> None:
         """Remember a message of the bus and give it to everyone who wants it."""
         self.taken += 1
-        self.note(event)
-        self.memory.keep(event)
+        self.note_source(event)
+        self.past.keep(event)
         self.hub.publish(event)
 
     async def leave(self, within: float) -> None:
@@ -68,24 +65,8 @@ class Gateway:
         self.rounds.close()
         self.hub.sweep.close()
 
-    def follow(self, stream: str, patterns: tuple[str, ...]) -> None:
-        """Note which subjects a stream holds; how far it has been heard counts from here."""
-        self.patterns[stream] = patterns
-        self._heard_to.pop(stream, None)
-
-    def lose(self, stream: str) -> None:
-        """Note a gap; a stream that was made anew or lost its end goes on with smaller numbers after it."""
-        self.gaps += 1
-        self._heard_to.pop(stream, None)
-
-    def note(self, event: Event) -> None:
-        """Note how far a stream has been heard, and whether what is heard is made up.
-
-        The past is read kind by kind, so that an earlier message may follow a later one.
-        """
-        if event.seq > self._heard_to.get(event.stream, -1):
-            self._heard_to[event.stream] = event.seq
-            self.positions[event.stream] = event.at
+    def note_source(self, event: Event) -> None:
+        """Note whether what is heard is made up."""
         if event.source == _SIMULATOR:
             self._simulated_until = time.monotonic() + _SIMULATED_FOR
 
@@ -120,16 +101,16 @@ class Gateway:
 
     def newest(self, pattern: str, count: int) -> list[Event]:
         """Return the newest *count* remembered messages that *pattern* means, oldest first."""
-        return self.memory.newest((pattern,), count)
+        return self.past.memory.newest((pattern,), count)
 
     def last(self, pattern: str) -> list[Event]:
         """Return the last message of every subject that *pattern* means."""
-        return self.memory.last((pattern,))
+        return self.past.memory.last((pattern,))
 
     def feed_statuses(self) -> dict[str, dict[str, Any]]:
         """Return the newest status of every feed, by its name; what cannot be read is left out."""
         found = {}
-        for event in self.memory.last((by_name("feed_status").pattern,)):
+        for event in self.past.memory.last((by_name("feed_status").pattern,)):
             with suppress(ValueError):
                 status = FeedStatus.model_validate(event.data)
                 found[event.subject.rpartition(".")[2]] = status.model_dump(mode="json")
@@ -139,14 +120,6 @@ class Gateway:
     def simulated(self) -> bool:
         """Whether upstream data of the last minute came from the simulator."""
         return time.monotonic() < self._simulated_until
-
-    def positions_of(self, topics: tuple[str, ...]) -> list[str]:
-        """Return the newest position of every stream that holds messages of *topics*."""
-        return [
-            at
-            for stream, at in sorted(self.positions.items())
-            if any(overlap(topic, pattern) for topic in topics for pattern in self.patterns.get(stream, ()))
-        ]
 
     def refuse(self, wire: Wire, refusal: Refusal, message: str) -> None:
         """Tell a client, in its dialect, why it is not obeyed."""

@@ -137,8 +137,8 @@ async def serve(websocket: WebSocket, opening: Opening) -> None:
 def _past(gateway: Gateway, opening: Opening) -> list[Event]:
     match opening.snapshot:
         case Last():
-            return gateway.memory.last(opening.topics)
+            return gateway.past.memory.last(opening.topics)
         case Newest(count):
-            return gateway.memory.newest(opening.topics, count)
+            return gateway.past.memory.newest(opening.topics, count)
         case Nothing():
             return []

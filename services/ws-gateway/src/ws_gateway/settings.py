@@ -52,6 +52,12 @@ class Settings(ServiceSettings):
         default=tuple(sorted(NOT_SIGNALS)),
         description="Alert types that the Alpha Terminal channel `signals` leaves out.",
     )
+    tail_mib: int = Field(
+        default=64,
+        ge=1,
+        le=16_384,
+        description="MiB of each stream's newest messages that are kept for clients who come back.",
+    )
     newest_kept: int = Field(default=200, ge=50, description="Messages remembered per kind, for snapshots.")
     drain_seconds: float = Field(default=4.0, gt=0, le=60, description="Time to say goodbye to all clients.")
 

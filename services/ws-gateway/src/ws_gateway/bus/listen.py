@@ -25,6 +25,7 @@ from baleen_bus import (
     fetch_last,
     fetch_newest,
 )
+from baleen_bus.reading import fetch_after, stream_state
 from baleen_contracts.catalogue import Delivery, Entity, entity_of
 from ws_gateway.bus.heard import heard_streams
 from ws_gateway.errors import Dropped
@@ -36,6 +37,8 @@ from ws_gateway.topics import cover
 log = structlog.get_logger(__name__)
 
 _MAX_SUBJECTS = 100_000
+_WARM = 20_000
+"""Messages of a stream's end that are read at the start."""
 _TRY_AGAIN_AFTER = 1.0
 _SOURCE_EVERY = 1.0
 
@@ -63,7 +66,10 @@ class Listener:
             self._on_gap,
             self._caught_up.set,
         )
-        gateway.follow(stream, tuple(entity.pattern for entity in entities))
+        patterns = tuple(entity.pattern for entity in entities)
+        self._kept = gateway.past.follow(
+            stream, patterns, newest_only=only_last, epoch=lambda: self.follower.epoch
+        )
 
     async def follow(self, closing: AsyncExitStack) -> None:
         """Begin to hear the stream, return when its past is remembered; it is heard until *closing* closes.
@@ -72,12 +78,28 @@ class Listener:
             ApiRefused, Unreachable: the bus does not answer or has no such stream yet.
         """
         await closing.enter_async_context(self.follower)
+        began = self.follower.position
         if self._only_last:
             await self._caught_up.wait()
+            self._kept.tail.begin(began)
         else:
             for entity in self._entities:
                 self._remember(await self._past(entity))
+            await self._warm(began)
         self._release()
+
+    async def _warm(self, until: int) -> None:
+        """Keep the stream's end up to where it is heard from, for those who come back after a restart."""
+        tail = self._kept.tail
+        tail.begin(max(0, until - _WARM))
+
+        def keep(delivered: Delivered) -> None:
+            event = self._event(delivered) if delivered.seq <= until else None
+            if event is not None:
+                tail.add(event)
+
+        await fetch_after(self._bus, self._stream, ">", tail.heard, keep)
+        tail.lift((await stream_state(self._bus, self._stream)).first_seq - 1, until)
 
     async def _past(self, entity: Entity) -> list[Delivered]:
         if entity.delivery is Delivery.LATEST:
@@ -88,13 +110,15 @@ class Listener:
         for delivered in past:
             event = self._event(delivered)
             if event is not None:
-                self._gateway.memory.keep(event)
-                self._gateway.note(event)
+                self._gateway.past.memory.keep(event)
+                self._gateway.note_source(event)
 
     def _release(self) -> None:
         held, self._held = self._held, None
         for event in held or ():
-            if not self._gateway.memory.knows(event):
+            if self._gateway.past.memory.knows(event):
+                self._kept.keep(event)
+            else:
                 self._gateway.take(event)
 
     def _on_message(self, delivered: Delivered) -> None:
@@ -114,11 +138,12 @@ class Listener:
         reason = str(gap.reason)
         start, end = self._at(gap.from_seq), self._at(gap.to_seq)
         log.warning("gap", stream=self._stream, start=gap.from_seq, end=gap.to_seq, reason=reason)
-        self._gateway.lose(self._stream)
+        self._gateway.gaps += 1
+        self._kept.lose(gap, self.follower.position)
         dialect = Conversation.dialect
         self._gateway.hub.announce(
             dialect,
-            self._gateway.patterns[self._stream],
+            self._kept.patterns,
             lambda topics: dialect.gap(cover(topics), start, end, reason),
         )
 

@@ -68,9 +68,11 @@ class Conversation:
             self._refuse(wire, Wrong(Refusal.TOO_MANY, excess, request.id))
             return
         self.topics = topics
-        answer = [text_frame(self.dialect.subscribed(request, self._gateway.positions_of(request.topics)))]
+        answer = [
+            text_frame(self.dialect.subscribed(request, self._gateway.past.positions_of(request.topics)))
+        ]
         if request.snapshot:
-            items = self._snapshot(self._gateway.memory.present(request.topics, NEWEST_SHOWN))
+            items = self._snapshot(self._gateway.past.memory.present(request.topics, NEWEST_SHOWN))
             answer += items
             answer.append(text_frame(self.dialect.snapshot_end(request, len(items))))
         self._gateway.hub.move(wire, plain(topics), answer)
