@@ -19,7 +19,7 @@ COPY libs libs
 COPY services services
 COPY tools tools
 RUN member=$(find services tools -maxdepth 1 -name "${SERVICE}") \
- && for part in libs/contracts libs/bus libs/runtime "$member"; do \
+ && for part in libs/contracts libs/bus libs/runtime libs/filters "$member"; do \
       /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation -w wheels "./$part" || exit 1; done \
  && /opt/build/bin/pip --python /opt/baleen/bin/python install --quiet --no-deps --no-index wheels/*.whl \
  && ln -s "${SERVICE}" /opt/baleen/bin/service

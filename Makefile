@@ -4,7 +4,7 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
-MEMBERS := libs/contracts libs/bus libs/runtime \
+MEMBERS := libs/contracts libs/bus libs/runtime libs/filters \
            services/uw-ingest services/ws-gateway services/alert-bridge \
            tools/uw-simulator tools/baleen-cli
 IMAGES := uw-ingest ws-gateway alert-bridge uw-simulator

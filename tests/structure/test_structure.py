@@ -31,6 +31,7 @@ ALLOWED_OURS = {
     "baleen_contracts": set(),
     "baleen_bus": {"baleen_contracts"},
     "baleen_runtime": set(),
+    "baleen_filters": set(),
 }
 DOCS = [
     "README.md",
