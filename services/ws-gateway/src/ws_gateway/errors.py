@@ -2,7 +2,9 @@
 
 GatewayError
 ├── Misused         stop: the gateway was assembled wrongly (a server without the hub's WebSocket protocol)
-└── BusLost         stop: the connection to the bus ended for good; whoever restarts us may have better luck
+├── BusLost         stop: the connection to the bus ended for good; whoever restarts us may have better luck
+├── CannotServe     stop: worker processes do not start, or do not last
+└── KeysFlawed      retry: what should be keys cannot be used; those that were there before go on being used
 
 Bad input from clients raises nothing: it is counted under a `Refusal`, answered, and the connection goes on
 unless the WebSocket protocol itself was broken. `Farewell` says why the gateway ended a connection.
@@ -26,6 +28,14 @@ class BusLost(GatewayError):  # noqa: N818 - the condition is the name
 
     def __init__(self) -> None:
         super().__init__("the connection to the bus ended for good")
+
+
+class CannotServe(GatewayError):  # noqa: N818 - the condition is the name
+    """Worker processes do not start, or do not last."""
+
+
+class KeysFlawed(GatewayError):  # noqa: N818 - the condition is the name
+    """What should be keys cannot be used."""
 
 
 class Refusal(StrEnum):
@@ -58,6 +68,25 @@ class Farewell(StrEnum):
     FORBIDDEN = "forbidden"
     CROWDED = "too_many_connections"
     KEYLESS = "keys_unavailable"
+
+
+class Untrusted(StrEnum):
+    """Why a token was not believed, or nobody could be told by it."""
+
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    ALGORITHM = "algorithm"
+    UNKNOWN_KEY = "unknown_key"
+    SIGNATURE = "signature"
+    EXPIRED = "expired"
+    NOT_YET = "not_yet_valid"
+    TOO_LONG = "lasts_too_long"
+    AUDIENCE = "audience"
+    ISSUER = "issuer"
+    CLAIMS = "claims"
+    KEYS_AWAY = "keys_away"
+    OTHER_SUBJECT = "other_subject"
+    CROWDED = "too_many_connections"
 
 
 class Dropped(StrEnum):
