@@ -73,6 +73,7 @@ class Plain:
         """Answer as the dialect does."""
         for reply in self.dialect.hear(text, datetime.now(UTC)):
             wire.say(text_frame(reply))
+            wire.said += 1
 
     def heartbeat(self, now: datetime) -> bytes:  # noqa: ARG002 - seeds know no heartbeat but the ping
         """Return nothing: the ping is enough."""
@@ -131,6 +132,7 @@ async def serve(websocket: WebSocket, opening: Opening) -> None:
     shown = [hub.frame(opening.dialect, event) for event in _past(gateway, opening)]
     first = [*map(text_frame, opening.greeting), *(frame for frame in shown if frame is not None)]
     hub.admit(wire, plain(opening.topics), first)
+    wire.said += len(first)
     wire.replay_early()
 
 

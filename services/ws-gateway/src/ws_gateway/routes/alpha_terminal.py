@@ -105,7 +105,7 @@ async def on_health(websocket: WebSocket) -> None:
 async def stats(request: Request) -> dict[str, Any]:
     """Count connections by channel; a channel that everybody left stays, at 0.
 
-    `message_count` counts the welcome too.
+    `message_count` counts all that was said to a client: welcome and pongs too.
     """
     gateway: Gateway = request.app.state.gateway
     told = gateway.hub.stats()
@@ -119,7 +119,7 @@ async def stats(request: Request) -> dict[str, Any]:
             {
                 "channel": one.label,
                 "connected_at": stamp(one.connected_at),
-                "message_count": one.message_count + 1,
+                "message_count": one.message_count,
             }
             for one in connections
         ],
