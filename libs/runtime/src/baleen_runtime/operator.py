@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
@@ -10,11 +12,27 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from baleen_runtime.health import Health
 
 
-def operator_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
+class Whole(Protocol):
+    """What several processes that share a port are together; any of them may be asked.
+
+    Both return None where that cannot be told: then the asked process speaks for itself.
+    """
+
+    async def metrics(self) -> bytes | None:
+        """Return the metrics of all, as Prometheus reads them."""
+        ...
+
+    async def health(self) -> tuple[bool, dict[str, str]] | None:
+        """Return whether all may be sent work, and each part with "ok" or what it lacks."""
+        ...
+
+
+def operator_routes(health: Health, registry: CollectorRegistry, whole: Whole | None = None) -> APIRouter:
     """Return the routes that probes and Prometheus call.
 
     `/livez` answers as long as the event loop turns and asks nobody else, so that an outage of NATS restarts
-    no service. `/readyz` is 503 with each part's reason until the service may be sent work.
+    no service. `/readyz` is 503 with each part's reason until the service may be sent work. Where several
+    processes share the port, `/readyz` and `/metrics` speak for *whole*.
     """
     routes = APIRouter(tags=["operator"])
 
@@ -24,12 +42,15 @@ def operator_routes(health: Health, registry: CollectorRegistry) -> APIRouter:
 
     @routes.get("/readyz")
     async def readyz() -> JSONResponse:
-        body = {"status": "ready" if health.ready else "not ready", "service": health.service}
-        return JSONResponse({**body, "parts": health.explain()}, status_code=200 if health.ready else 503)
+        told = await whole.health() if whole is not None else None
+        ready, parts = told or (health.ready, health.explain())
+        body = {"status": "ready" if ready else "not ready", "service": health.service}
+        return JSONResponse({**body, "parts": parts}, status_code=200 if ready else 503)
 
     @routes.get("/metrics")
     async def metrics() -> Response:
-        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        told = await whole.metrics() if whole is not None else None
+        return Response(told or generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return routes
 

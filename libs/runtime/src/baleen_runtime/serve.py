@@ -34,13 +34,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listen_on(host: str, port: int, *, variable: str = "the port setting") -> socket.socket:
+def listen_on(
+    host: str, port: int, *, variable: str = "the port setting", shared: bool = False
+) -> socket.socket:
     """Return a bound, listening TCP socket.
 
     Args:
         host: a host name or address.
         port: 0 asks the kernel for a free one.
         variable: the setting to name when the port is taken.
+        shared: whether other processes of ours listen there too; each gets its share of the connections.
 
     Raises:
         PortBusy: another program listens there.
@@ -48,6 +51,8 @@ def listen_on(host: str, port: int, *, variable: str = "the port setting") -> so
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         sock.bind((host, port))
         sock.listen(4096)

@@ -1,4 +1,4 @@
-"""The life of ws-gateway: serve, hear the bus, leave politely."""
+"""The life of ws-gateway: serve, hear the bus, leave politely; by one process or several."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import asyncio
 import gc
 import socket
 from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
+from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from baleen_bus import open_bus
+from baleen_runtime.health import Health
 from baleen_runtime.lifecycle import StopRequested
-from baleen_runtime.serve import listen_on, serve
+from baleen_runtime.operator import Whole
+from baleen_runtime.serve import serve
 from ws_gateway.app import make_app
 from ws_gateway.bus.listen import follow_all
 from ws_gateway.errors import BusLost
+from ws_gateway.fleet.ports import listen_on_all
+from ws_gateway.fleet.supervisor import supervise
 from ws_gateway.gateway import Gateway
 from ws_gateway.metrics import GatewayCollector
 from ws_gateway.settings import Settings
@@ -40,20 +45,60 @@ async def run(
     Raises:
         PortBusy: another program has one of our ports.
         BusLost: the connection to the bus ended for good.
+        CannotServe: of several workers, some do not start or do not last.
+    """
+    if settings.workers > 1:
+        await supervise(settings, stop, on_listening=on_listening)
+    else:
+        await work(settings, stop, sockets=listen_on_all(settings), on_listening=on_listening)
+
+
+class Line(Whole, Protocol):
+    """What a worker of several has to do with its supervisor."""
+
+    def note_listening(self, port: int) -> None:
+        """Note that connections are accepted."""
+        ...
+
+    async def run(self, health: Health, registry: CollectorRegistry, stop: asyncio.Event) -> None:
+        """Tell the supervisor how this worker is; set *stop* once there is none."""
+        ...
+
+
+async def work(
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    sockets: list[socket.socket],
+    line: Line | None = None,
+    on_listening: Callable[[int], None] | None = None,
+) -> None:
+    """Serve clients on *sockets* by this process until *stop* is set.
+
+    Args:
+        settings: what the operator decided.
+        stop: set by the owner when it is time to leave.
+        sockets: of all our ports; closed on return.
+        line: to the supervisor, where there are several workers.
+        on_listening: called with the first port once connections are accepted.
+
+    Raises:
+        BusLost: the connection to the bus ended for good.
     """
     gateway = Gateway(settings)
     registry = CollectorRegistry()
     registry.register(GatewayCollector(gateway))
-    sockets = _listen_on_all(settings)
     _calm_the_collector()
     served = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
+            if line is not None:
+                tasks.create_task(line.run(gateway.health, registry, stop), name="line")
             serving = serve(
-                make_app(gateway, registry),
+                make_app(gateway, registry, line),
                 sockets=sockets,
                 stop=served,
-                on_listening=on_listening,
+                on_listening=on_listening if line is None else line.note_listening,
                 grace=1.0,
                 ws=HandOver,
                 ws_max_size=settings.max_frame_bytes,
@@ -67,23 +112,6 @@ async def run(
         log.info("clients told, leaving")
     finally:
         gateway.close()
-
-
-def _listen_on_all(settings: Settings) -> list[socket.socket]:
-    """Return the sockets of all our ports, the first port's first, or none at all.
-
-    Raises:
-        PortBusy: another program has one of them; the error names the setting it comes from.
-    """
-    wanted = [("WS_GATEWAY_PORT", settings.port)]
-    wanted += [("WS_GATEWAY_ALSO_LISTEN", port) for port in settings.also_listen]
-    with ExitStack() as on_failure:
-        sockets = [
-            on_failure.enter_context(listen_on(settings.host, port, variable=variable))
-            for variable, port in wanted
-        ]
-        on_failure.pop_all()
-    return sockets
 
 
 async def _listen(gateway: Gateway) -> None:

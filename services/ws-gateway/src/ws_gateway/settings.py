@@ -28,6 +28,9 @@ class Settings(ServiceSettings):
     also_listen: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
         default=(), description="More ports, for clients with fixed ones, such as 5000,8765."
     )
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Processes that share the ports; each has clients of its own."
+    )
     auth_none_anywhere: bool = Field(
         default=False, description="Serve without authentication on addresses other than loopback."
     )

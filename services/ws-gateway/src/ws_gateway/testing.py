@@ -46,6 +46,12 @@ class GatewayProcess:
         """Where WebSockets are served, without a slash at the end."""
         return f"ws://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Its process id; that of the supervisor where there are several workers."""
+        assert self._process is not None, "the gateway was not started"  # noqa: S101 - a misuse by the test
+        return self._process.pid
+
     def log_text(self) -> str:
         """Return what the process wrote, for a failing test's message."""
         if not self._log.exists():

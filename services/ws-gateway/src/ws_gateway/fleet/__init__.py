@@ -1,0 +1,1 @@
+"""What the workers and replicas of the gateway are to each other and to uw-ingest."""
