@@ -115,6 +115,16 @@ def test_the_greeting_says_simulated_and_how_to_go_live():
     assert by_name("flow_alert").pattern in text
 
 
+def test_the_greeting_names_the_further_ports_and_those_that_others_have():
+    """Who has a client with a fixed port learns whether it finds the gateway, and what to do if not."""
+    assert "also listens" not in greeting(planned({}))
+    text = greeting(planned({}, (8765,)), missed=(5000,))
+    assert "also listens on 8765." in text
+    assert "could not have 5000" in text
+    assert "port 8000" in text
+    assert "also listens on 7, 9." in greeting(planned({"WS_GATEWAY_ALSO_LISTEN": "7,9"}, (8765,)))
+
+
 def test_the_greeting_of_live_data_says_live_and_holds_no_token():
     """The upstream token is shown nowhere."""
     text = greeting(planned({"UW_API_TOKEN": "the-real-token"}))

@@ -13,14 +13,18 @@ The data is SIMULATED. For real data put your token into the file .env, never on
 _LIVE = "The data is LIVE, from Unusual Whales."
 
 
-def greeting(plan: Plan, also_listen: Sequence[int] = ()) -> str:
-    """Return the text; it holds the team's password and the webhook's token: for this terminal only."""
+def greeting(plan: Plan, missed: Sequence[int] = ()) -> str:
+    """Return the text; it holds the team's password and the webhook's token: for this terminal only.
+
+    Args:
+        plan: what runs.
+        missed: ports where some clients expect the gateway, and which other programs have.
+    """
     gateway = f"127.0.0.1:{plan.ports.gateway}"
     flow = by_name("flow_alert").pattern
-    also = f" (and on {', '.join(map(str, also_listen))})" if also_listen else ""
     return f"""
-Baleen is up{also}. Ctrl-C stops everything.
-
+Baleen is up. Ctrl-C stops everything.
+{_further_ports(plan, missed)}
 Page        http://localhost:{plan.ports.gateway}/
 
 WebSocket   .venv/bin/python -m websockets ws://{gateway}/api/stream/ws/flow
@@ -31,3 +35,17 @@ Webhook     {plan.place.webhook}
 
 {_SIMULATED if plan.simulated else _LIVE}
 """
+
+
+def _further_ports(plan: Plan, missed: Sequence[int]) -> str:
+    """Return the lines on the gateway's other ports, where clients with a fixed address find it."""
+    told = next(child.environ for child in plan.services if child.name == "ws-gateway")
+    also = told.get("WS_GATEWAY_ALSO_LISTEN", "").replace(",", ", ")
+    lines = [f"The gateway also listens on {also}.\n"] if also else []
+    if missed:
+        ports = ", ".join(map(str, missed))
+        lines.append(
+            f"It could not have {ports}, which another program uses: clients that expect the gateway there "
+            f"must be told port {plan.ports.gateway}, or that program be stopped first.\n"
+        )
+    return "".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
 
 import httpx
 
@@ -39,6 +39,18 @@ def wanted_ports(settings: Mapping[str, str]) -> Ports:
                 raise CannotRun(f"{variable} is {text!r}, which is no port: give a number from 1 to 65535.")
             ports = replace(ports, **{field: int(text)})
     return ports
+
+
+def seed_ports(ports: Ports, settings: Mapping[str, str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the ports of `SEED_PORTS` that the gateway can have beside its own, and those that others have.
+
+    Who said in *settings* where the gateway also listens gets that, and nothing of ours.
+    """
+    if "WS_GATEWAY_ALSO_LISTEN" in settings:
+        return (), ()
+    own = astuple(ports)
+    free = tuple(port for port in SEED_PORTS if port not in own and is_free(port))
+    return free, tuple(port for port in SEED_PORTS if port not in free and port != ports.gateway)
 
 
 def free_ports() -> Ports:

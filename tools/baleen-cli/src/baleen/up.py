@@ -13,7 +13,7 @@ from baleen.greeting import greeting
 from baleen.launch import running
 from baleen.leaving import until_asked_to_leave
 from baleen.plan import LOOPBACK, Place, Plan, Ports, make_plan, needs_simulator
-from baleen.ports import SEED_PORTS, free_ports, is_free, require_free, wanted_ports
+from baleen.ports import free_ports, require_free, seed_ports, wanted_ports
 from baleen.state import NATS_CONFIG, kept_secrets, local_webhook, project_root, read_dotenv, state_folder
 from baleen.terminal import Terminal
 from baleen_bus.permissions import PASSWORD_VARIABLES
@@ -42,9 +42,9 @@ def up(options: UpOptions, terminal: Terminal) -> int:
             settings = read_dotenv(root / ".env") | dict(os.environ)
             ports = free_ports() if options.any_ports else wanted_ports(settings)
             require_free(ports, simulator=needs_simulator(settings))
-            also = () if options.any_ports else tuple(port for port in SEED_PORTS if is_free(port))
+            also, missed = ((), ()) if options.any_ports else seed_ports(ports, settings)
             plan = local_plan(settings, root=root, folder=folder, ports=ports, also_listen=also)
-            staying = _stay_up(plan, also, terminal)
+            staying = _stay_up(plan, missed, terminal)
             return asyncio.run(until_asked_to_leave(staying, terminal, leave_with=options.leave_with))
     except CannotRun as problem:
         terminal.problem(str(problem))
@@ -66,8 +66,8 @@ def local_plan(
     return make_plan(settings, ports=ports, place=place, passwords=passwords, also_listen=also_listen)
 
 
-async def _stay_up(plan: Plan, also_listen: tuple[int, ...], terminal: Terminal) -> int:
+async def _stay_up(plan: Plan, missed: tuple[int, ...], terminal: Terminal) -> int:
     async with running(plan, terminal) as children:
-        terminal.plain(greeting(plan, also_listen))
+        terminal.plain(greeting(plan, missed))
         while True:
             await children.alive_for(3600)
