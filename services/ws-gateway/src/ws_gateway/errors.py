@@ -51,6 +51,12 @@ class Refusal(StrEnum):
     BAD_TOPIC = "bad_topic"
     TOO_MANY = "too_many_topics"
     TOO_OFTEN = "too_many_messages"
+    FORBIDDEN = "forbidden"
+    NOT_DONE = "not_done"
+    BAD_FILTER = "bad_filter"
+    BAD_POSITION = "bad_position"
+    UNAUTHENTICATED = "unauthenticated"
+    BUSY = "busy"
 
 
 class Farewell(StrEnum):
@@ -68,6 +74,9 @@ class Farewell(StrEnum):
     FORBIDDEN = "forbidden"
     CROWDED = "too_many_connections"
     KEYLESS = "keys_unavailable"
+    FAILED = "internal_error"
+    UNAUTHORIZED_SESSION = "unauthorized_session"
+    BUS_AWAY = "bus_away"
 
 
 class Untrusted(StrEnum):
@@ -87,6 +96,14 @@ class Untrusted(StrEnum):
     KEYS_AWAY = "keys_away"
     OTHER_SUBJECT = "other_subject"
     CROWDED = "too_many_connections"
+
+
+class Behind(StrEnum):
+    """Why the messages that waited for a slow client were dropped."""
+
+    BYTES = "too_many_bytes"
+    AGE = "too_old"
+    CROWD = "too_many_slow_clients"
 
 
 class Dropped(StrEnum):
