@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import structlog
 from fastapi import WebSocket
 
-from baleen_bus import Bus, Follower
+from baleen_bus import Bus, Follower, Gap, GapReason
 from baleen_contracts.catalogue import by_name
 from baleen_contracts.feed import FeedStatus
 from baleen_runtime.health import Health
@@ -45,6 +46,9 @@ class Gateway:
         self.bus: Bus | None = None
         self.followers: tuple[Follower, ...] = ()
         self.taken = self.gaps = 0
+        self.settled: set[str] = set()
+        self.on_settled: list[Callable[[str], None]] = []
+        self.on_gap: list[Callable[[Gap], None]] = []
         self._simulated_until = 0.0
 
     def take(self, event: Event) -> None:
@@ -53,6 +57,20 @@ class Gateway:
         self.note_source(event)
         self.past.keep(event)
         self.hub.publish(event)
+
+    def settle(self, stream: str) -> None:
+        """Note that all that is remembered of *stream* is at hand, and that from here on all of it is told."""
+        self.settled.add(stream)
+        for told in self.on_settled:
+            told(stream)
+
+    def lose(self, gap: Gap) -> None:
+        """Note messages that will not come; what a stream does not hold any more is forgotten."""
+        self.gaps += 1
+        if gap.reason in (GapReason.STREAM_RECREATED, GapReason.WENT_BACK):
+            self.past.memory.forget(gap.stream, gap.from_seq - 1)
+        for told in self.on_gap:
+            told(gap)
 
     async def leave(self, within: float) -> None:
         """Admit nobody more, tell every client when to come back, close all within *within* seconds."""

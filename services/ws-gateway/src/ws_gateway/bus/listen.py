@@ -40,6 +40,7 @@ _MAX_SUBJECTS = 100_000
 _WARM = 20_000
 """Messages of a stream's end that are read at the start."""
 _TRY_AGAIN_AFTER = 1.0
+_REACHED_WITHIN = 10.0
 _SOURCE_EVERY = 1.0
 
 
@@ -53,6 +54,7 @@ class Listener:
         self._entities = entities
         self._names: dict[str, str | None] = {}
         self._held: list[Event] | None = []
+        self._remembered_to = 0
         self._source_due = 0.0
         self._caught_up = asyncio.Event()
         only_last = all(entity.delivery is Delivery.LATEST for entity in entities)
@@ -86,6 +88,7 @@ class Listener:
             for entity in self._entities:
                 self._remember(await self._past(entity))
             await self._warm(began)
+            await self._reach(self._remembered_to)
         self._release()
 
     async def _warm(self, until: int) -> None:
@@ -101,6 +104,18 @@ class Listener:
         await fetch_after(self._bus, self._stream, ">", tail.heard, keep)
         tail.lift((await stream_state(self._bus, self._stream)).first_seq - 1, until)
 
+    async def _reach(self, seq: int) -> None:
+        """Wait until all up to *seq*, which the stream has told when asked, was heard as well.
+
+        Raises:
+            Unreachable: it does not come.
+        """
+        deadline = time.monotonic() + _REACHED_WITHIN
+        while self.follower.position < seq:
+            if time.monotonic() > deadline:
+                raise Unreachable(f"{self._stream}: number {seq} is stored and was not heard")
+            await asyncio.sleep(0.005)
+
     async def _past(self, entity: Entity) -> list[Delivered]:
         if entity.delivery is Delivery.LATEST:
             return await fetch_last(self._bus, self._stream, entity.pattern)
@@ -112,6 +127,7 @@ class Listener:
             if event is not None:
                 self._gateway.past.memory.keep(event)
                 self._gateway.note_source(event)
+                self._remembered_to = max(self._remembered_to, event.seq)
 
     def _release(self) -> None:
         held, self._held = self._held, None
@@ -120,6 +136,7 @@ class Listener:
                 self._kept.keep(event)
             else:
                 self._gateway.take(event)
+        self._gateway.settle(self._stream)
 
     def _on_message(self, delivered: Delivered) -> None:
         event = self._event(delivered)
@@ -138,8 +155,8 @@ class Listener:
         reason = str(gap.reason)
         start, end = self._at(gap.from_seq), self._at(gap.to_seq)
         log.warning("gap", stream=self._stream, start=gap.from_seq, end=gap.to_seq, reason=reason)
-        self._gateway.gaps += 1
         self._kept.lose(gap, self.follower.position)
+        self._gateway.lose(gap)
         dialect = Conversation.dialect
         self._gateway.hub.announce(
             dialect,

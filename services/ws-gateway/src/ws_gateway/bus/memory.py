@@ -46,6 +46,17 @@ class Memory:
         newest = self._newest[event.entity]
         return bool(newest) and newest[-1].stream == event.stream and newest[-1].seq >= event.seq
 
+    def forget(self, stream: str, after: int) -> None:
+        """Forget what *stream* told after number *after*: it holds something else there now, or nothing."""
+
+        def stands(event: Event) -> bool:
+            return event.stream != stream or event.seq <= after
+
+        for entity, newest in self._newest.items():
+            self._newest[entity] = deque(filter(stands, newest), maxlen=newest.maxlen)
+        for entity, last in self._last.items():
+            self._last[entity] = {subject: event for subject, event in last.items() if stands(event)}
+
     def newest(self, topics: Iterable[str], count: int) -> list[Event]:
         """Return the newest *count* messages that any of *topics* means, oldest first."""
         wishes = _Wishes(topics)

@@ -1,4 +1,4 @@
-"""The dialect of the Streamlit bridge: a process's events and the changes of its state, told apart by `type`. Pure.
+"""The dialect of the Streamlit bridge: events of a process and changes of its state, each with a type. Pure.
 
 Everything that is told carries `revision`, the number of the message in the bridge's one stream: what has a
 greater one came later, whether event or state. What a client says is read into a request.
@@ -80,7 +80,7 @@ def read(text: str) -> Request:
 
 
 def _subscribe(said: Mapping[str, Any]) -> Subscribe | Wrong:
-    """Read a subscription: what it does not mention is wanted whole, an empty list means nothing of the kind."""
+    """Read a subscription: what it does not mention is wanted whole, an empty list means nothing."""
     events, paths = said.get("events"), said.get("paths")
     for name, wanted in (("events", events), ("paths", paths)):
         if wanted is not None and not _are_texts(wanted):
