@@ -119,15 +119,18 @@ async def serving(**chosen: Any) -> AsyncIterator[Serving]:
             ws=HandOver,
             ws_max_size=settings.max_frame_bytes,
             ws_per_message_deflate=False,
+            proxy_headers=False,
             ws_ping_interval=None,
         )
     )
+    keys = asyncio.create_task(gateway.entry.keep_keys())
     try:
         yield Serving(gateway, await port, registry)
     finally:
         await gateway.leave(1.0)
         stop.set()
         await server
+        keys.cancel()
         gateway.close()
 
 

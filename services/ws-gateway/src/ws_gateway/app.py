@@ -18,6 +18,6 @@ def make_app(gateway: Gateway, registry: CollectorRegistry, whole: Whole | None 
     app.state.bridge = bridge.Stage(gateway)
     for routes in (flowmind, alpha_terminal, bridge, native, page):
         app.include_router(routes.router)
-    app.add_middleware(Guard, doors=gateway.doors)
+    app.add_middleware(Guard, doors=gateway.doors, entry=gateway.entry)
     app.include_router(operator_routes(gateway.health, registry, whole))
     return app

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from fastapi import WebSocket
+from fastapi import WebSocket, WebSocketDisconnect
 
 from baleen_bus import Bus, Follower, Gap, GapReason
 from baleen_contracts.catalogue import by_name
@@ -16,6 +16,7 @@ from baleen_contracts.feed import FeedStatus
 from baleen_runtime.health import Health
 from ws_gateway.bus.memory import Memory
 from ws_gateway.bus.past import Past
+from ws_gateway.doors.entry import Entry
 from ws_gateway.doors.origins import Doors
 from ws_gateway.errors import Farewell, Refusal
 from ws_gateway.event import Event
@@ -37,12 +38,14 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         """Make a gateway in the running event loop; it is fed by `ws_gateway.bus.listen`."""
         self.settings = settings
-        self.doors = Doors(settings.origins, settings.hosts, anywhere=settings.auth_none_anywhere)
+        self.doors = Doors(settings.origins, settings.hosts, anywhere=settings.anywhere)
         self.hub = Hub(client_limit=settings.client_buffer_bytes)
         self.rounds = Rounds(self.hub)
         self.past = Past(Memory(settings.newest_kept), settings.tail_mib << 20)
         self.leaving = False
-        self.health = Health("ws-gateway", needs=("bus", "streams"))
+        needs = ("bus", "streams", *(("keys",) if settings.auth_jwks else ()))
+        self.health = Health("ws-gateway", needs=needs)
+        self.entry = Entry(settings, self.hub, self.health)
         self.bus: Bus | None = None
         self.followers: tuple[Follower, ...] = ()
         self.taken = self.gaps = 0
@@ -80,6 +83,7 @@ class Gateway:
 
     def close(self) -> None:
         """Stop every timer."""
+        self.entry.close()
         self.rounds.close()
         self.hub.sweep.close()
 
@@ -96,17 +100,18 @@ class Gateway:
         Returns:
             its wire, to be admitted to the hub in the same turn; None if it is already being closed.
         """
-        await websocket.accept(subprotocol=subprotocol)
+        verdict = await self.entry.identify_patiently(websocket.scope.get("state", {}).get("bearer"))
         wire = Wire(self.hub, session)
         try:
+            await websocket.accept(subprotocol=subprotocol)
             take_over(websocket, wire)
-        except ConnectionResetError:
+        except (ConnectionResetError, WebSocketDisconnect):
             return None
         reason = self._objection(websocket)
         if reason is not None:
             self.hub.end(wire, reason)
             return None
-        return wire
+        return wire if self.entry.let_in(wire, websocket.scope, verdict) else None
 
     def _objection(self, websocket: WebSocket) -> Farewell | None:
         headers = websocket.headers

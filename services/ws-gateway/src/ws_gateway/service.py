@@ -103,10 +103,12 @@ async def work(
                 ws=HandOver,
                 ws_max_size=settings.max_frame_bytes,
                 ws_per_message_deflate=False,
+                proxy_headers=False,  # the door knows itself whose word about addresses counts
                 ws_ping_interval=None,  # the hub pings all clients in turns, with one timer
             )
             tasks.create_task(serving, name="serve")
             tasks.create_task(_listen(gateway), name="listen")
+            tasks.create_task(gateway.entry.keep_keys(), name="keys")
             tasks.create_task(_leave(gateway, stop, served), name="leave")
     except* StopRequested:
         log.info("clients told, leaving")

@@ -126,7 +126,7 @@ async def serve(websocket: WebSocket, opening: Opening) -> None:
     gateway: Gateway = websocket.app.state.gateway
     session = Plain(opening.dialect, opening.label)
     wire = await gateway.take_in(websocket, session)
-    if wire is None:
+    if wire is None or not gateway.entry.allow(wire, opening.topics):
         return
     hub = gateway.hub
     shown = [hub.frame(opening.dialect, event) for event in _past(gateway, opening)]

@@ -1,0 +1,276 @@
+"""The door: who somebody is, whether there is room, and how long its token lets it stay.
+
+One timer serves all clients with a token, and one more each client that has not said who it is; a client that
+needs neither, nor is counted by address, leaves nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from baleen_runtime.health import Health
+from ws_gateway.doors.addresses import client_of, network_of
+from ws_gateway.doors.bearer import Bearer
+from ws_gateway.doors.handshakes import Handshakes
+from ws_gateway.doors.keyring import Keyring
+from ws_gateway.doors.keys import KeySet, key_of
+from ws_gateway.doors.limits import Kind, Limits
+from ws_gateway.doors.rights import ANYBODY, NOBODY, Identity
+from ws_gateway.doors.stays import Stays
+from ws_gateway.doors.tokens import Denied, Rules, check
+from ws_gateway.errors import Farewell, Untrusted
+from ws_gateway.hub.hub import Hub
+from ws_gateway.settings import Settings
+from ws_gateway.wire.wire import Wire
+
+MAX_UNIDENTIFIED: Final = 1_000
+"""Clients at a time that have not said who they are."""
+_PATTERNS_TOLD: Final = 8
+_FAREWELLS: Final = {
+    Untrusted.KEYS_AWAY: Farewell.KEYLESS,
+    Untrusted.CROWDED: Farewell.CROWDED,
+    Untrusted.EXPIRED: Farewell.EXPIRED,
+}
+
+MISSING: Final = Denied(
+    Untrusted.MISSING,
+    "a token is needed: as Authorization: Bearer, as subprotocol bearer.<token>, or as ?token=",
+)
+_KEYS_AWAY: Final = Denied(
+    Untrusted.KEYS_AWAY, "tokens of this key cannot be checked at the moment; try again later"
+)
+_OTHER: Final = Denied(Untrusted.OTHER_SUBJECT, "the token is another subject's: connect anew with it")
+_CROWDED: Final = Denied(Untrusted.CROWDED, "as many connections as one address or one subject may have")
+
+
+@dataclass(slots=True)
+class _Guest:
+    """What is kept of a client until its connection ends."""
+
+    address: str | None = None
+    subject: str | None = None
+    unheard: asyncio.TimerHandle | None = None
+    last_words: str | None = None
+
+
+class Entry:
+    """Lets clients in, and out again when their time is over."""
+
+    def __init__(
+        self, settings: Settings, hub: Hub, health: Health, *, now: Callable[[], float] = time.time
+    ) -> None:
+        """Open the door in the running event loop.
+
+        Args:
+            settings: what the operator decided.
+            hub: whose clients come through here.
+            health: is told whether there are keys.
+            now: Unix seconds.
+        """
+        self._settings, self._hub, self._now = settings, hub, now
+        self._loop = asyncio.get_running_loop()
+        self._proxies = tuple(map(network_of, settings.trusted_proxies))
+        self._rules = Rules(
+            settings.auth_audience,
+            settings.auth_issuer,
+            settings.auth_leeway_seconds,
+            settings.auth_max_lifetime_seconds,
+        )
+        self.keyring = Keyring(
+            _fixed(settings),
+            settings.auth_jwks,
+            every=settings.auth_jwks_refresh_seconds,
+            on_read=lambda flaw: health.report("keys", ok=flaw is None, reason=flaw or ""),
+        )
+        self.limits = Limits(
+            per_address=settings.max_connections_per_address,
+            per_subject=settings.max_connections_per_subject,
+        )
+        self.handshakes = Handshakes(
+            rate=settings.handshakes_per_second,
+            rate_per_address=settings.handshakes_per_second_per_address,
+            now=self._loop.time(),
+            chance=random.random,
+        )
+        self.denials: Counter[Untrusted] = Counter()
+        self._guests: dict[Wire, _Guest] = {}
+        self.unidentified = 0
+        """How many clients have not said yet who they are."""
+        self._stays = Stays(hub, warn_ahead=settings.auth_warn_seconds, now=now)
+        hub.on_lost = self._lost
+
+    @property
+    def asks(self) -> bool:
+        """Whether clients must say who they are."""
+        return self._settings.auth == "jwt"
+
+    async def keep_keys(self) -> None:
+        """Read the keys again and again until cancelled; returns at once where they never change."""
+        await self.keyring.keep()
+
+    def close(self) -> None:
+        """Stop every timer."""
+        self._stays.close()
+        for guest in self._guests.values():
+            self._heard(guest)
+
+    # Who somebody is.
+
+    def identify(self, token: str | None) -> Identity | Denied:
+        """Return whom *token* speaks for, or why it is not believed, in words that it may be told."""
+        verdict = self._check(token)
+        if isinstance(verdict, Denied) and verdict.reason is Untrusted.UNKNOWN_KEY and self.keyring.changes:
+            self.keyring.wish()
+            return _KEYS_AWAY
+        return verdict
+
+    async def identify_patiently(self, bearer: Bearer | None) -> Identity | Denied:
+        """Do the same for one who comes in; where the token's key is not known, wait for newer keys once."""
+        token = bearer.token if bearer else None
+        verdict = self.identify(token)
+        if isinstance(verdict, Denied) and verdict.reason is Untrusted.KEYS_AWAY:
+            verdict = self._check(token) if await self.keyring.read_anew() else verdict
+        return verdict
+
+    def _check(self, token: str | None) -> Identity | Denied:
+        if not self.asks:
+            return ANYBODY
+        if token is None:
+            return MISSING
+        if not self.keyring.keys:
+            return _KEYS_AWAY
+        return check(token, self.keyring.keys, self._rules, self._now())
+
+    def address_of(self, scope: Mapping[str, Any]) -> str | None:
+        """Return the address by which whoever sent a request is limited; None for this machine."""
+        peer = scope.get("client")
+        forwarded = [
+            value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"
+        ]
+        return client_of(peer[0] if peer else None, forwarded, self._proxies)
+
+    def wait_of(self, scope: Mapping[str, Any]) -> int | None:
+        """Return after how many seconds whoever shakes hands should come again; None where it may come in."""
+        return self.handshakes.wait(self.address_of(scope), self._loop.time())
+
+    # In.
+
+    def let_in(self, wire: Wire, scope: Mapping[str, Any], verdict: Identity | Denied) -> bool:
+        """Let a client in that was accepted, or close it with the reason.
+
+        Who speaks the native protocol may come in without a token, and has a while to say `auth`.
+        """
+        waits = verdict is MISSING and not wire.session.dialect.seed
+        if isinstance(verdict, Denied) and not waits:
+            self._refuse(wire, verdict)
+            return False
+        address = self.address_of(scope)
+        if address is not None:
+            if not self.limits.take(Kind.ADDRESS, address):
+                self._refuse(wire, _CROWDED)
+                return False
+            self._guests[wire] = _Guest(address)
+        if isinstance(verdict, Denied):
+            return self._await_token(wire)
+        known = self._known_as(wire, verdict)
+        if isinstance(known, Denied):
+            self._refuse(wire, known)
+        return isinstance(known, Identity)
+
+    def allow(self, wire: Wire, topics: Sequence[str]) -> bool:
+        """Return whether a client may hear all of *topics*; close it with the reason where it may not."""
+        identity: Identity = wire.identity
+        missing = next((topic for topic in topics if not identity.may_subscribe(topic)), None)
+        if missing is None:
+            return True
+        allowed = ", ".join(identity.subscribe[:_PATTERNS_TOLD]) or "nothing"
+        self._hub.end(wire, Farewell.FORBIDDEN, f"the token does not allow {missing}; it allows {allowed}")
+        return False
+
+    def authenticate(self, wire: Wire, token: str) -> Identity | Denied:
+        """Let a client that is connected say, or say anew, who it is.
+
+        What it hears is not looked at: where its new rights are narrower, the conversation gives it less.
+        A client that is denied stays what it was.
+        """
+        verdict = self.identify(token)
+        if isinstance(verdict, Identity):
+            verdict = self._known_as(wire, verdict)
+        if isinstance(verdict, Denied):
+            self.denials[verdict.reason] += 1
+            guest = self._guests.get(wire)
+            if guest is not None:
+                guest.last_words = verdict.words
+        return verdict
+
+    def _await_token(self, wire: Wire) -> bool:
+        if self.unidentified >= MAX_UNIDENTIFIED:
+            self._lost(wire)
+            self._hub.end(wire, Farewell.BUSY)
+            return False
+        guest = self._guests.setdefault(wire, _Guest())
+        wire.identity = NOBODY
+        self.unidentified += 1
+        guest.unheard = self._loop.call_later(self._settings.auth_within_seconds, self._too_late, wire)
+        return True
+
+    def _known_as(self, wire: Wire, identity: Identity) -> Identity | Denied:
+        if identity.subject is not None:
+            guest = self._guests.get(wire) or _Guest()
+            if guest.subject is not None and guest.subject != identity.subject:
+                return _OTHER
+            if guest.subject is None and not self.limits.take(Kind.SUBJECT, identity.subject):
+                return _CROWDED
+            guest.subject = identity.subject
+            self._guests[wire] = guest
+            self._heard(guest)
+        if identity.expires_at is not None:
+            self._stays.note(wire, identity.expires_at)
+        wire.identity = identity
+        return identity
+
+    def _heard(self, guest: _Guest) -> None:
+        """The client has said who it is, or is gone."""
+        if guest.unheard is not None:
+            guest.unheard.cancel()
+            guest.unheard = None
+            self.unidentified -= 1
+
+    # Out.
+
+    def _refuse(self, wire: Wire, denied: Denied) -> None:
+        self.denials[denied.reason] += 1
+        self._lost(wire)
+        reason = _FAREWELLS.get(denied.reason, Farewell.UNAUTHENTICATED)
+        retried = reason in (Farewell.KEYLESS, Farewell.CROWDED)  # whose usual words say when
+        self._hub.end(wire, reason, None if retried else denied.words)
+
+    def _too_late(self, wire: Wire) -> None:
+        """A client has not said in time who it is."""
+        self.denials[Untrusted.MISSING] += 1
+        words = self._guests[wire].last_words
+        self._lost(wire)
+        self._hub.end(wire, Farewell.UNAUTHENTICATED, words)
+
+    def _lost(self, wire: Wire) -> None:
+        """Keep nothing of a client that is gone, or on its way."""
+        self._stays.forget(wire)
+        guest = self._guests.pop(wire, None)
+        if guest is None:
+            return
+        self._heard(guest)
+        for kind, key in ((Kind.ADDRESS, guest.address), (Kind.SUBJECT, guest.subject)):
+            if key is not None:
+                self.limits.give_back(kind, key)
+
+
+def _fixed(settings: Settings) -> KeySet:
+    """Return the key of the settings, if there is one."""
+    text = settings.auth_key
+    return KeySet() if text is None else KeySet((key_of(text.get_secret_value()),))
