@@ -8,7 +8,7 @@ lanes with at most `COHORT_SIZE` clients, small enough that the bus is read betw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import NamedTuple, Protocol
 
 from ws_gateway.dialects import Dialect
@@ -181,6 +181,8 @@ class Lanes:
         self._tree: TopicTree[tuple[Lane, Filter | None]] = TopicTree()
         self._routes: Paths[tuple[Route, ...]] = Paths()
         self._roomy: dict[Cohort, None] = {}
+        self.on_topics: Callable[[Collection[str], Collection[str]], None] = _nobody_minds
+        """Hears the topics of every lane that appears, and of every one that disappears."""
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -205,6 +207,7 @@ class Lanes:
             lane = self._lanes[key] = Lane(dialect, wishes)
             for topic, condition in wishes:
                 self._tree.add(topic, (lane, condition))
+            self.on_topics(lane.topics, ())
         pen = next((pen for pen in reversed(lane.pens) if pen.cohort.size < COHORT_SIZE), None)
         if pen is None:
             pen = Pen(lane, self._room())
@@ -250,6 +253,7 @@ class Lanes:
             del self._lanes[lane.dialect.name, lane.wishes]
             for topic, condition in lane.wishes:
                 self._tree.remove(topic, (lane, condition))
+            self.on_topics((), lane.topics)
 
     def _forget_routes(self, lane: Lane) -> None:
         for topic in lane.topics:
@@ -291,3 +295,7 @@ class _Fork:
 def _ends(pens: Iterable[Pen]) -> tuple[tuple[Callable[[bytes], None], ...], tuple[Cohort, ...]]:
     pens = tuple(pens)
     return tuple(pen.pending.append for pen in pens), tuple(dict.fromkeys(pen.cohort for pen in pens))
+
+
+def _nobody_minds(_added: Collection[str], _removed: Collection[str]) -> None:
+    """Do nothing."""
