@@ -105,7 +105,10 @@ async def serving(**chosen: Any) -> AsyncIterator[Serving]:
     gateway = Gateway(settings)
     for stream, entities in heard_streams().items():
         patterns = tuple(entity.pattern for entity in entities)
-        gateway.past.follow(stream, patterns, newest_only=False, epoch=lambda: "e").tail.begin(0)
+        past = gateway.past.follow(
+            stream, patterns, newest_only=False, epoch=lambda: "e", read=lambda _delivered: None
+        )
+        past.tail.begin(0)
     registry = CollectorRegistry()
     registry.register(GatewayCollector(gateway))
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from ws_gateway.bus.heard import heard_streams, why_unheard
 from ws_gateway.errors import Refusal
 from ws_gateway.event import Event
-from ws_gateway.native.dialect import (
+from ws_gateway.native.dialect import Native
+from ws_gateway.native.requests import (
     MAX_PATTERNS,
     MAX_TOPICS,
-    Native,
+    Auth,
+    Command,
     Ping,
+    Position,
     Subscribe,
     Unsubscribe,
     Wrong,
@@ -41,6 +44,32 @@ def test_unsubscribe_and_ping_are_read():
     assert read('{"op":"ping","id":1}') == Ping(1)
 
 
+def test_since_and_filter_are_read():
+    """Positions are taken apart, a condition is understood once and for all who say the same."""
+    text = (
+        '{"op":"subscribe","topics":["uw.v1.flow_alert.*"],"since":["TAPE.e1.7"],"filter":"premium >= 1e5"}'
+    )
+    one, other = read(text), read(text)
+
+    assert isinstance(one, Subscribe)
+    assert isinstance(other, Subscribe)
+    assert one.since == (Position("TAPE", "e1", 7),)
+    assert one.filter is not None
+    assert one.filter is other.filter
+    assert one.filter.matches({"premium": 100_000.0})
+    assert not one.filter.matches({"premium": 99_999.0})
+
+
+def test_auth_and_command_are_read():
+    """A token stays out of what is logged of a request."""
+    auth = read('{"op":"auth","token":"secret","id":1}')
+    assert auth == Auth("secret", 1)
+    assert "secret" not in repr(auth)
+    assert read('{"op":"command","subject":"command.v1.session.bt%2E7","action":"pause"}') == Command(
+        "command.v1.session.bt%2E7", "pause", {}, None
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
@@ -64,6 +93,20 @@ def test_unsubscribe_and_ping_are_read():
         ('{"op":"subscribe","topics":["uw.*.no_such.>"]}', Refusal.BAD_TOPIC),
         ('{"op":"subscribe","topics":["dead.v1.>"]}', Refusal.BAD_TOPIC),
         ('{"op":"subscribe","topics":["uw.v1.a.b.c.d.e.f"]}', Refusal.BAD_TOPIC),
+        ('{"op":"subscribe","topics":["uw.v1.>"],"since":"TAPE.e.1"}', Refusal.BAD_REQUEST),
+        ('{"op":"subscribe","topics":["uw.v1.>"],"since":["TAPE.1"]}', Refusal.BAD_POSITION),
+        ('{"op":"subscribe","topics":["uw.v1.>"],"since":["TAPE.e.-1"]}', Refusal.BAD_POSITION),
+        ('{"op":"subscribe","topics":["uw.v1.>"],"since":["TAPE.e.1","TAPE.e.2"]}', Refusal.BAD_POSITION),
+        ('{"op":"subscribe","topics":["uw.v1.>"],"filter":7}', Refusal.BAD_FILTER),
+        ('{"op":"subscribe","topics":["uw.v1.flow_alert.*"],"filter":"prmium > 1"}', Refusal.BAD_FILTER),
+        ('{"op":"subscribe","topics":["uw.v1.flow_alert.*"],"filter":"premium >"}', Refusal.BAD_FILTER),
+        ('{"op":"auth"}', Refusal.BAD_REQUEST),
+        ('{"op":"auth","token":""}', Refusal.BAD_REQUEST),
+        ('{"op":"command","subject":"uw.v1.price.SPY","action":"stop"}', Refusal.BAD_TOPIC),
+        ('{"op":"command","subject":"command.v1.gateway.a","action":"list_clients"}', Refusal.BAD_TOPIC),
+        ('{"op":"command","subject":"command.v1.session.>","action":"stop"}', Refusal.BAD_TOPIC),
+        ('{"op":"command","subject":"command.v1.session.a"}', Refusal.BAD_REQUEST),
+        ('{"op":"command","subject":"command.v1.session.a","action":"stop","data":[]}', Refusal.BAD_REQUEST),
     ],
 )
 def test_what_cannot_be_obeyed_is_refused_with_a_reason(text: str, refusal: Refusal):

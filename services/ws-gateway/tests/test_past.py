@@ -23,7 +23,9 @@ def event(seq: int, subject: str = SUBJECTS[0], body: bytes = b"{}") -> Event:
 
 def stream(epoch: str = "e") -> StreamPast:
     """Make the past of a stream that is heard from its beginning."""
-    past = Past(Memory(), 1 << 20).follow("TAPE", ("uw.v1.*.*",), newest_only=False, epoch=lambda: epoch)
+    past = Past(Memory(), 1 << 20).follow(
+        "TAPE", ("uw.v1.*.*",), newest_only=False, epoch=lambda: epoch, read=lambda _delivered: None
+    )
     past.tail.begin(0)
     return past
 

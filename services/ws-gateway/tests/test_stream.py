@@ -15,7 +15,7 @@ from websockets.uri import parse_uri
 
 from baleen_contracts.stream_protocol import SERVER_FRAME
 from ws_gateway.native.conversation import Conversation
-from ws_gateway.native.dialect import MAX_PATTERNS, MAX_TOPICS
+from ws_gateway.native.requests import MAX_PATTERNS, MAX_TOPICS
 from ws_gateway.topics import cover
 
 

@@ -1,6 +1,11 @@
 """The native WebSocket protocol at ``/v1/stream``: every frame that a client or the gateway may say. Pure.
 
 One JSON object with ``op`` per text frame, subprotocol ``baleen.v1``. Answers echo the ``id`` of the request.
+
+A client that resumes keeps, for each of its subscriptions, the newest position of every stream: first those of
+``subscribed``, then that of each event whose topic is the subscription's. An event with ``snapshot`` moves
+nothing, and the positions of a ``subscribed`` that a snapshot follows count once ``snapshot_end`` came: a
+connection lost before is resumed without ``since``. What comes after ``snapshot_end`` is always newer.
 """
 
 from importlib.resources import files
@@ -36,11 +41,19 @@ class Request(Frame):
 
 
 class Subscribe(Request):
-    """Tell me of these topics, beginning with the present unless ``snapshot`` is false."""
+    """Tell me of these topics, beginning with the present unless ``snapshot`` is false.
+
+    With ``since`` the client is told everything after these positions instead; where a stream's position is
+    not among them, or cannot be resumed from, it begins with the present.
+    """
 
     op: Literal["subscribe"]
     topics: Topics
     snapshot: bool = True
+    since: Annotated[tuple[Position, ...], Field(max_length=64)] = ()
+    filter: Annotated[str, Field(min_length=1, max_length=1_000)] | None = Field(
+        default=None, description="Only messages for which this holds, such as premium >= 100000"
+    )
 
 
 class Unsubscribe(Request):
@@ -50,6 +63,22 @@ class Unsubscribe(Request):
     topics: Topics
 
 
+class Auth(Request):
+    """Here is who I am: the first frame of a client that could not say it before, or a fresher token."""
+
+    op: Literal["auth"]
+    token: Annotated[str, Field(min_length=1, max_length=8_192)]
+
+
+class Command(Request):
+    """Do something: ``subject`` says who, such as ``command.v1.session.bt-7``, and ``action`` what."""
+
+    op: Literal["command"]
+    subject: Annotated[str, Field(min_length=1, max_length=512)]
+    action: Annotated[str, Field(min_length=1, max_length=64)]
+    data: dict[str, JsonValue] = Field(default_factory=dict, description="What else the receiver must know")
+
+
 class Ping(Request):
     """Are you there?"""
 
@@ -57,10 +86,16 @@ class Ping(Request):
 
 
 class Welcome(Frame):
-    """The first frame of a connection. ``simulated`` says that the data are made up."""
+    """The first frame of a connection. ``simulated`` says that the data are made up.
+
+    ``client`` names the connection to its operators. Where ``auth`` is true, nothing but ``auth`` is taken, and
+    only for some seconds.
+    """
 
     op: Literal["welcome"]
     protocol: str
+    client: Annotated[str, Field(max_length=64)] | None = None
+    auth: bool = False
     time: Utc
     heartbeat_seconds: Annotated[
         float, Field(gt=0, le=3600, description="A longer silence means a dead line")
@@ -70,12 +105,18 @@ class Welcome(Frame):
 
 
 class Subscribed(Frame):
-    """The topics arrive from these positions on; a snapshot, if asked for, comes between here and its end."""
+    """The topics arrive from these positions on.
+
+    What was asked for of the present and the past comes between here and ``snapshot_end``. ``recovered``
+    answers ``since``: true if every message after these positions follows, false if a snapshot follows instead
+    for some or all, behind a ``gap`` that says why.
+    """
 
     op: Literal["subscribed"]
     id: FrameId | None = None
     topics: Topics
     at: tuple[Position, ...]
+    recovered: bool | None = None
 
 
 class Unsubscribed(Frame):
@@ -98,7 +139,7 @@ class Event(Frame):
 
 
 class SnapshotEnd(Frame):
-    """The snapshot of a subscription is complete."""
+    """All ``count`` messages of a subscription's present and past have been told; from here on it is live."""
 
     op: Literal["snapshot_end"]
     id: FrameId | None = None
@@ -115,6 +156,49 @@ class Gap(Frame):
     from_: Annotated[Position | None, Field(alias="from")] = None
     to: Position | None = None
     reason: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Conflated(Frame):
+    """A slow client was spared ``count`` messages of a topic of which only the newest matters."""
+
+    op: Literal["conflated"]
+    topic: Topic
+    count: Count
+
+
+class Status(Frame):
+    """Whether the gateway hears the bus: ``live``, or ``stale`` as long as nothing new can arrive."""
+
+    op: Literal["status"]
+    state: Annotated[str, Field(min_length=1, max_length=64)]
+    reason: Annotated[str, Field(max_length=500)] | None = None
+    time: Utc
+
+
+class Authenticated(Frame):
+    """The token was taken; it ends in so many milliseconds, or never."""
+
+    op: Literal["authenticated"]
+    id: FrameId | None = None
+    expires_in_ms: Count | None = None
+
+
+class TokenExpiring(Frame):
+    """The token ends soon: say ``auth`` with a fresher one, or be closed then."""
+
+    op: Literal["token_expiring"]
+    in_ms: Count
+
+
+class CommandAck(Frame):
+    """What became of a command. ``code`` is for programs, ``message`` for people."""
+
+    op: Literal["command_ack"]
+    id: FrameId | None = None
+    ok: bool
+    code: Annotated[str, Field(max_length=64)] | None = None
+    message: Annotated[str, Field(max_length=2_000)] | None = None
+    data: dict[str, JsonValue] | None = None
 
 
 class Heartbeat(Frame):
@@ -148,23 +232,42 @@ class Error(Frame):
     message: Annotated[str, Field(max_length=2_000)]
 
 
-CLIENT_FRAMES: Final[tuple[type[Frame], ...]] = (Subscribe, Unsubscribe, Ping)
+CLIENT_FRAMES: Final[tuple[type[Frame], ...]] = (Subscribe, Unsubscribe, Auth, Command, Ping)
 SERVER_FRAMES: Final[tuple[type[Frame], ...]] = (
     Welcome,
+    Authenticated,
+    TokenExpiring,
     Subscribed,
     Unsubscribed,
     Event,
     SnapshotEnd,
     Gap,
+    Conflated,
+    Status,
+    CommandAck,
     Heartbeat,
     Pong,
     Drain,
     Error,
 )
 
-ClientFrame = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="op")]
+ClientFrame = Annotated[Subscribe | Unsubscribe | Auth | Command | Ping, Field(discriminator="op")]
 ServerFrame = Annotated[
-    Welcome | Subscribed | Unsubscribed | Event | SnapshotEnd | Gap | Heartbeat | Pong | Drain | Error,
+    Welcome
+    | Authenticated
+    | TokenExpiring
+    | Subscribed
+    | Unsubscribed
+    | Event
+    | SnapshotEnd
+    | Gap
+    | Conflated
+    | Status
+    | CommandAck
+    | Heartbeat
+    | Pong
+    | Drain
+    | Error,
     Field(discriminator="op"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -16,11 +17,14 @@ from baleen_contracts.feed import FeedStatus
 from baleen_runtime.health import Health
 from ws_gateway.bus.memory import Memory
 from ws_gateway.bus.past import Past
+from ws_gateway.bus.reread import Rereader
 from ws_gateway.doors.entry import Entry
 from ws_gateway.doors.origins import Doors
-from ws_gateway.errors import Farewell, Refusal
+from ws_gateway.errors import Farewell, Refusal, Resumed
 from ws_gateway.event import Event
+from ws_gateway.fleet.fleet import Fleet
 from ws_gateway.hub.hub import Hub, Session
+from ws_gateway.hub.laggards import Patience
 from ws_gateway.hub.rounds import Rounds
 from ws_gateway.settings import Settings
 from ws_gateway.wire.transport import take_over
@@ -39,16 +43,27 @@ class Gateway:
         """Make a gateway in the running event loop; it is fed by `ws_gateway.bus.listen`."""
         self.settings = settings
         self.doors = Doors(settings.origins, settings.hosts, anywhere=settings.anywhere)
-        self.hub = Hub(client_limit=settings.client_buffer_bytes)
+        self.hub = Hub(
+            Patience(
+                client_bytes=settings.client_buffer_bytes,
+                total_bytes=settings.slow_clients_bytes,
+                lag_seconds=settings.client_lag_seconds,
+                stuck_seconds=settings.client_stuck_seconds,
+            )
+        )
         self.rounds = Rounds(self.hub)
         self.past = Past(Memory(settings.newest_kept), settings.tail_mib << 20)
         self.leaving = False
         needs = ("bus", "streams", *(("keys",) if settings.auth_jwks else ()))
         self.health = Health("ws-gateway", needs=needs)
         self.entry = Entry(settings, self.hub, self.health)
+        self.fleet = Fleet(self.hub, self.entry.limits)
         self.bus: Bus | None = None
         self.followers: tuple[Follower, ...] = ()
+        self.rereader: Rereader | None = None
+        self.deaf: str | None = None  # why nothing new can arrive, while that is so
         self.taken = self.gaps = 0
+        self.resumed: Counter[Resumed] = Counter()
         self.settled: set[str] = set()
         self.on_settled: list[Callable[[str], None]] = []
         self.on_gap: list[Callable[[Gap], None]] = []
@@ -85,7 +100,7 @@ class Gateway:
         """Stop every timer."""
         self.entry.close()
         self.rounds.close()
-        self.hub.sweep.close()
+        self.hub.close()
 
     def note_source(self, event: Event) -> None:
         """Note whether what is heard is made up."""

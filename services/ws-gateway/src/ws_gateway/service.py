@@ -19,11 +19,13 @@ from baleen_runtime.operator import Whole
 from baleen_runtime.serve import serve
 from ws_gateway.app import make_app
 from ws_gateway.bus.listen import follow_all
+from ws_gateway.bus.reread import Rereader
 from ws_gateway.errors import BusLost
 from ws_gateway.fleet.ports import listen_on_all
 from ws_gateway.fleet.supervisor import supervise
 from ws_gateway.gateway import Gateway
 from ws_gateway.metrics import GatewayCollector
+from ws_gateway.native.conversation import mind_bus
 from ws_gateway.settings import Settings
 from ws_gateway.wire.transport import HandOver
 
@@ -130,7 +132,7 @@ async def _listen(gateway: Gateway) -> None:
 
 
 async def _hear_the_bus(gateway: Gateway) -> None:
-    settings, health = gateway.settings, gateway.health
+    settings = gateway.settings
     lost = asyncio.Event()
     opening = open_bus(
         url=settings.nats_url,
@@ -140,10 +142,11 @@ async def _hear_the_bus(gateway: Gateway) -> None:
         on_closed=lost.set,
     )
     async with opening as bus, AsyncExitStack() as closing:
-        health.report("bus", ok=True)
-        bus.on_disconnected(lambda: health.report("bus", ok=False, reason="disconnected from NATS"))
-        bus.on_reconnected(lambda: health.report("bus", ok=True))
-        gateway.bus = bus
+        mind_bus(gateway, None)
+        bus.on_disconnected(lambda: mind_bus(gateway, "disconnected from NATS"))
+        bus.on_reconnected(lambda: mind_bus(gateway, None))
+        gateway.bus, gateway.rereader = bus, Rereader(bus, gateway.past)
+        await closing.enter_async_context(gateway.fleet.on_bus(bus))
         gateway.followers = await follow_all(gateway, bus, closing)
         # Before Python 3.12 asyncio.wait_for may swallow a cancellation that races with its result.
         if gateway.leaving:

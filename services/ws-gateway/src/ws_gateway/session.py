@@ -101,6 +101,7 @@ class Plain:
 
 
 _FAREWELLS = {
+    Farewell.FAILED: (code_of("internal_error", native=False), "the gateway failed at this connection"),
     Farewell.TOO_SLOW: (code_of("try_later", native=False), "you read too slowly; try again later"),
     Farewell.BUSY: (code_of("try_later", native=False), "the gateway is full; try again later"),
     Farewell.LEAVING: (code_of("leaving", native=False), "the gateway restarts; come back"),

@@ -70,7 +70,11 @@ class Listener:
         )
         patterns = tuple(entity.pattern for entity in entities)
         self._kept = gateway.past.follow(
-            stream, patterns, newest_only=only_last, epoch=lambda: self.follower.epoch
+            stream,
+            patterns,
+            newest_only=only_last,
+            epoch=lambda: self.follower.epoch,
+            read=self._event,
         )
 
     async def follow(self, closing: AsyncExitStack) -> None:

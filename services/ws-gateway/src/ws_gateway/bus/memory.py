@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from heapq import merge
+from itertools import chain, islice
 
 from baleen_contracts.catalogue import CATALOGUE, Delivery
 from ws_gateway.event import Event
-from ws_gateway.topics import TopicTree, is_wild, meet
+from ws_gateway.topics import TopicTree, is_wild, matches, meet
 
 NEWEST_KEPT = 200
 """Messages remembered per entity of delivery `every`."""
@@ -41,6 +42,40 @@ class Memory:
                 del last[next(iter(last))]
             last[event.subject] = event
 
+    def is_passed(self, event: Event) -> bool:
+        """Tell whether only the last message of its subject counts, and a newer one is known."""
+        last = self._last.get(event.entity)
+        if last is None:
+            return False
+        newest = last.get(event.subject)
+        return newest is not None and newest.stream == event.stream and newest.seq > event.seq
+
+    def unsure(self, topics: Iterable[str], count: int) -> list[str]:
+        """Return of which topics, or parts of them, a stream may hold more than `present` shows.
+
+        Of a single subject that is more than one message, of a pattern fewer than *count* of an entity of which
+        older ones have been forgotten.
+        """
+        found: list[str] = []
+        full = [
+            (entity, self._patterns[entity])
+            for entity, newest in self._newest.items()
+            if entity not in self._last and len(newest) == newest.maxlen
+        ]
+        for topic in topics:
+            for entity, pattern in full:
+                part = meet(topic, pattern)
+                if part is not None and not self._holds(entity, part, count):
+                    found.append(part)
+        return found
+
+    def _holds(self, entity: str, topic: str, count: int) -> bool:
+        """Tell whether *count* of the entity's newest messages are such that *topic* means them."""
+        if not is_wild(topic):
+            count = 1
+        held = (event for event in reversed(self._newest[entity]) if matches(topic, event.subject))
+        return sum(1 for _ in islice(held, count)) == count
+
     def knows(self, event: Event) -> bool:
         """Return whether *event*, or a later one of its entity, is already remembered."""
         newest = self._newest[event.entity]
@@ -66,11 +101,36 @@ class Memory:
         """Return the last message of every subject that any of *topics* means, oldest first."""
         return self._last_of(_Wishes(topics))
 
-    def present(self, topics: Iterable[str], count: int) -> list[Event]:
-        """Return the last per subject where that is what counts, the newest *count* elsewhere."""
+    def present(self, topics: Iterable[str], count: int, older: Iterable[Event] = ()) -> list[Event]:
+        """Return the last per subject where that is what counts, elsewhere the newest *count* and *older*.
+
+        Of a topic that is one subject the newest message is always among them.
+
+        Args:
+            topics: what is wanted.
+            count: how many messages are shown where all count.
+            older: what was read from the streams, to be shown beside what is remembered.
+        """
         wishes = _Wishes(topics)
         elsewhere = [entity for entity in self._newest if entity not in self._last]
-        return list(merge(self._last_of(wishes), self._newest_of(wishes, elsewhere, count), key=_order))
+        newest = self._newest_of(wishes, elsewhere, count)
+        shown = {(event.stream, event.seq) for event in newest}
+        rarer = {
+            (event.stream, event.seq): event for event in chain(older, self._newest_single(wishes, elsewhere))
+        }
+        more = sorted((event for place, event in rarer.items() if place not in shown), key=_order)
+        return list(merge(self._last_of(wishes), newest, more, key=_order))
+
+    def _newest_single(self, wishes: _Wishes, entities: Iterable[str]) -> Iterable[Event]:
+        """Return the newest message of every single subject that is wanted and remembered."""
+        if not wishes.exact:
+            return ()
+        return {
+            event.subject: event
+            for entity in entities
+            for event in self._newest[entity]
+            if event.subject in wishes.exact
+        }.values()
 
     def _newest_of(self, wishes: _Wishes, entities: Iterable[str], count: int) -> list[Event]:
         found: list[Event] = []

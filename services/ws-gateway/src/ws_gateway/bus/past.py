@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from baleen_bus import Gap, GapReason
+from baleen_bus import Delivered, Gap, GapReason
 from ws_gateway.bus.memory import Memory
 from ws_gateway.bus.tail import Tail
 from ws_gateway.event import Event
@@ -41,6 +41,7 @@ class StreamPast:
         patterns: the public patterns it stores.
         newest_only: whether it keeps only the newest message of each subject; memory has them all.
         epoch: says the word that changes when the stream is made anew.
+        read: makes an event of what was read from it; None where nobody may be told.
         tail: its newest messages; empty where it keeps the newest only.
     """
 
@@ -48,6 +49,7 @@ class StreamPast:
     patterns: tuple[str, ...]
     newest_only: bool
     epoch: Callable[[], str]
+    read: Callable[[Delivered], Event | None]
     tail: Tail
 
     def __post_init__(self) -> None:
@@ -113,10 +115,16 @@ class Past:
         self._tail_bytes = tail_bytes
 
     def follow(
-        self, name: str, patterns: tuple[str, ...], *, newest_only: bool, epoch: Callable[[], str]
+        self,
+        name: str,
+        patterns: tuple[str, ...],
+        *,
+        newest_only: bool,
+        epoch: Callable[[], str],
+        read: Callable[[Delivered], Event | None],
     ) -> StreamPast:
         """Begin to know a stream."""
-        stream = StreamPast(name, patterns, newest_only, epoch, Tail(self._tail_bytes))
+        stream = StreamPast(name, patterns, newest_only, epoch, read, Tail(self._tail_bytes))
         self.streams[name] = stream
         return stream
 

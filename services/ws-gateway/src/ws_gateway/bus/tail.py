@@ -84,8 +84,15 @@ class Tail:
         tree: TopicTree[None] = TopicTree()
         for topic in topics:
             tree.add(topic, None)
-        means = {subject: tree.means(subject) for subject in self._by_subject}
-        return [event for event in _newer(self._events, seq) if means[event.subject]]
+        means: dict[str, bool] = {}
+        found: list[Event] = []
+        for event in _newer(self._events, seq):
+            wanted = means.get(event.subject)
+            if wanted is None:
+                wanted = means[event.subject] = tree.means(event.subject)
+            if wanted:
+                found.append(event)
+        return found
 
     def _drop_oldest(self) -> None:
         oldest = self._events.popleft()

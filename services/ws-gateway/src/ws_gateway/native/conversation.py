@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
-from collections.abc import Iterable, Mapping
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
 
+import structlog
 from fastapi import WebSocket
 
 from baleen_contracts.close_codes import Return, code_of, comes_back
 from baleen_contracts.stream_protocol import SUBPROTOCOL
-from ws_gateway.errors import Farewell, Refusal
-from ws_gateway.event import Event
-from ws_gateway.hub.wishes import plain
-from ws_gateway.native.dialect import (
-    Native,
+from ws_gateway.doors.rights import NOBODY
+from ws_gateway.doors.tokens import Denied
+from ws_gateway.errors import Farewell, Refusal, Resumed
+from ws_gateway.hub.wishes import Wish, plain
+from ws_gateway.native.commanding import Commanding
+from ws_gateway.native.dialect import Native
+from ws_gateway.native.owed import Owed, owed, recovered
+from ws_gateway.native.requests import (
+    MAX_FILTERS,
+    Auth,
+    Command,
+    FrameId,
     Ping,
     Subscribe,
     Unsubscribe,
@@ -23,70 +37,223 @@ from ws_gateway.native.dialect import (
     excess_of,
     read,
 )
+from ws_gateway.native.teller import Teller
+from ws_gateway.native.telling import Telling
 from ws_gateway.wire.frames import text_frame
 from ws_gateway.wire.wire import Wire
 
 if TYPE_CHECKING:
     from ws_gateway.gateway import Gateway
 
-NEWEST_SHOWN = 50
-"""Messages of a snapshot where not the last per subject counts but the sequence."""
-_SNAPSHOT = "native snapshot"
-_COME_BACK_WITHIN_MS = 3_000
+log = structlog.get_logger(__name__)
+
+MAX_WAITING: Final = 100
+"""Requests of a client that wait for an earlier one's past to be read."""
+_COME_BACK_WITHIN_MS: Final = 3_000
+_LOOK_EVERY: Final = 0.5
 
 
 class Conversation:
-    """One native client and its topics."""
+    """One native client and its topics.
 
-    __slots__ = ("_gateway", "topics")
+    Requests are obeyed at once and in order. Only where a stream must be read for one, or for a client that
+    fell behind, a task does so, and the requests after it wait.
+    """
+
+    __slots__ = ("_behind", "_commanding", "_drained", "_gateway", "_task", "_waiting", "wishes")
 
     dialect: ClassVar[Native] = Native()
     label: ClassVar[str] = "native"
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self.topics: frozenset[str] = frozenset()
+        self.wishes: frozenset[Wish] = frozenset()
+        self._behind: list[Owed] | None = None
+        self._drained = asyncio.Event()
+        self._waiting: deque[Subscribe | Unsubscribe] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._commanding = Commanding(gateway, self.dialect)
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """All that the client wants to hear."""
+        return frozenset(wish.topic for wish in self.wishes)
 
     def heard(self, wire: Wire, text: str) -> None:
         """Obey or refuse a request."""
-        match read(text):
-            case Subscribe() as request:
-                self._subscribe(wire, request)
-            case Unsubscribe() as request:
-                self.topics -= frozenset(request.topics)
-                answer = text_frame(self.dialect.unsubscribed(request))
-                self._gateway.hub.move(wire, plain(self.topics), [answer])
+        request = read(text)
+        if wire.identity is NOBODY and not isinstance(request, Auth | Ping | Wrong):
+            self._refuse(wire, Wrong(Refusal.UNAUTHENTICATED, "say who you are first, by auth", request.id))
+            return
+        match request:
+            case Subscribe() | Unsubscribe():
+                self._obey_in_turn(wire, request)
+            case Auth(token, number):
+                self._identify(wire, token, number)
+            case Command():
+                wrong = self._commanding.obey(wire, request)
+                if wrong is not None:
+                    self._refuse(wire, wrong)
             case Ping(number):
                 wire.say(text_frame(self.dialect.pong(number, datetime.now(UTC))))
             case Wrong() as wrong:
                 self._refuse(wire, wrong)
 
-    def _subscribe(self, wire: Wire, request: Subscribe) -> None:
-        topics = self.topics | frozenset(request.topics)
-        excess = excess_of(topics)
-        if excess is not None:
-            self._refuse(wire, Wrong(Refusal.TOO_MANY, excess, request.id))
-            return
-        self.topics = topics
-        answer = [
-            text_frame(self.dialect.subscribed(request, self._gateway.past.positions_of(request.topics)))
-        ]
-        if request.snapshot:
-            items = self._snapshot(self._gateway.past.memory.present(request.topics, NEWEST_SHOWN))
-            answer += items
-            answer.append(text_frame(self.dialect.snapshot_end(request, len(items))))
-        self._gateway.hub.move(wire, plain(topics), answer)
+    # What it hears.
 
-    def _snapshot(self, events: Iterable[Event]) -> list[bytes]:
-        frames = []
-        for event in events:
-            if self._gateway.hub.frame(self.dialect, event) is None:
+    def _obey_in_turn(self, wire: Wire, request: Subscribe | Unsubscribe) -> None:
+        if self._task is None and self._obeyed(wire, request):
+            return
+        if len(self._waiting) >= MAX_WAITING:
+            words = "too many requests wait for the past of an earlier one"
+            self._refuse(wire, Wrong(Refusal.BUSY, words, request.id))
+            return
+        self._waiting.append(request)
+        self._begin_task(wire)
+
+    def _obeyed(self, wire: Wire, request: Subscribe | Unsubscribe) -> bool:
+        """Obey at once, or refuse, and return True; return False where a stream must be read first."""
+        if isinstance(request, Unsubscribe):
+            self._move(wire, _without(self.wishes, request.topics), [self._say_unsubscribed(request)])
+            return True
+        wrong = self._wrong_with(wire, request)
+        if wrong is not None:
+            self._refuse(wire, wrong)
+            return True
+        telling = self._telling(wire, request)
+        return self._behind is None and self._join(wire, request, telling)
+
+    def _wrong_with(self, wire: Wire, request: Subscribe) -> Wrong | None:
+        wishes = self._with(request)
+        excess = excess_of({wish.topic for wish in wishes})
+        if excess is None and len({wish.filter for wish in wishes} - {None}) > MAX_FILTERS:
+            excess = f"a client has at most {MAX_FILTERS} different filters"
+        if excess is not None:
+            return Wrong(Refusal.TOO_MANY, excess, request.id)
+        denied = next((topic for topic in request.topics if not wire.identity.may_subscribe(topic)), None)
+        if denied is not None:
+            return Wrong(Refusal.FORBIDDEN, f"the token does not allow {denied[:80]!r}", request.id)
+        return None
+
+    def _with(self, request: Subscribe) -> frozenset[Wish]:
+        """Return all wishes with those of a request, which replace what was wished of the same topics."""
+        return _without(self.wishes, request.topics) | _wishes_of(request)
+
+    def _telling(self, wire: Wire, request: Subscribe) -> Telling:
+        teller = Teller(self._gateway, self.dialect, wire)
+        parts = owed(self._gateway.past, request.topics, request.since)
+        whole = recovered(parts, request.since)
+        subscribed = self.dialect.subscribed(request, [part.at for part in parts], recovered=whole)
+        tells = request.snapshot or bool(request.since)
+        return Telling(
+            teller,
+            parts,
+            _wishes_of(request),
+            snapshot=request.snapshot,
+            opening=[text_frame(subscribed), *teller.losses(parts)],
+            ending=partial(self._say_snapshot_end, request) if tells else None,
+        )
+
+    def _join(self, wire: Wire, request: Subscribe, telling: Telling) -> bool:
+        """Say the rest and make the client one of the live, if the rest is at hand."""
+        frames = telling.frames()
+        if frames is None:
+            return False
+        if request.since:
+            self._gateway.resumed[Resumed.FROM_STREAM if telling.has_read else Resumed.FROM_MEMORY] += 1
+        self._move(wire, self._with(request), frames)
+        return True
+
+    def _move(self, wire: Wire, wishes: frozenset[Wish], frames: Sequence[bytes]) -> None:
+        self.wishes = wishes
+        self._gateway.hub.move(wire, wishes, frames)
+
+    # What takes longer.
+
+    def fell_behind(self, wire: Wire, since: Mapping[str, int]) -> bool:
+        """Note from where on the client is owed everything, and return that it will be told."""
+        past = self._gateway.past
+        self._behind = [
+            replace(part, after=since.get(part.stream.name, part.stream.tail.heard))
+            for part in owed(past, self.topics, ())
+        ]
+        self._drained.clear()
+        return not wire.closing
+
+    def drained(self, wire: Wire) -> None:
+        """Begin to catch up."""
+        self._drained.set()
+        self._begin_task(wire)
+
+    def _begin_task(self, wire: Wire) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(wire), name=f"native-{wire.id}")
+
+    async def _work(self, wire: Wire) -> None:
+        """Do what waits, one after the other."""
+        try:
+            while not wire.closing and (self._behind is not None or self._waiting):
+                if self._behind is not None:
+                    await self._catch_up(wire, self._behind)
+                else:
+                    await self._tell(wire, self._waiting.popleft())
+        except Exception:
+            log.exception("a client's past could not be told")
+            self._gateway.hub.end(wire, Farewell.FAILED)
+        finally:
+            self._task = None
+
+    async def _tell(self, wire: Wire, request: Subscribe | Unsubscribe) -> None:
+        if self._obeyed(wire, request) or isinstance(request, Unsubscribe):
+            return
+        telling = self._telling(wire, request)
+        while not wire.closing:
+            await telling.prepare()
+            if self._behind is not None:
+                await self._catch_up(wire, self._behind)
+            elif self._join(wire, request, telling):
+                return
+
+    async def _catch_up(self, wire: Wire, parts: Sequence[Owed]) -> None:
+        """Tell a client that fell behind what it missed, and make it one of the live again."""
+        telling = Telling(Teller(self._gateway, self.dialect, wire), parts, self.wishes)
+        while not wire.closing:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._drained.wait()
+            if not self._drained.is_set():
                 continue
-            frame = event.frames.get(_SNAPSHOT)
-            if frame is None:
-                frame = event.frames[_SNAPSHOT] = text_frame(self.dialect.snapshot_item(event))
-            frames.append(frame)
-        return frames
+            frames = telling.frames()
+            if frames is not None:
+                self._behind = None
+                self._gateway.resumed[Resumed.CAUGHT_UP] += 1
+                self._gateway.hub.move(wire, self.wishes, frames)
+                return
+            await telling.prepare()
+
+    # Who it is.
+
+    def _identify(self, wire: Wire, token: str, number: FrameId) -> None:
+        verdict = self._gateway.entry.authenticate(wire, token)
+        if isinstance(verdict, Denied):
+            self._refuse(wire, Wrong(Refusal.UNAUTHENTICATED, verdict.words, number))
+            return
+        ends = verdict.expires_at
+        left = None if ends is None else max(0, round((ends - time.time()) * 1000))
+        wire.say(text_frame(self.dialect.authenticated(number, left)))
+        denied = [topic for topic in self.topics if not verdict.may_subscribe(topic)]
+        if denied:
+            words = f"the token allows no more: {', '.join(sorted(denied))[:400]}"
+            self._refuse(wire, Wrong(Refusal.FORBIDDEN, words))
+            self._move(wire, _without(self.wishes, denied), [])
+
+    # What it is told.
+
+    def _say_unsubscribed(self, request: Unsubscribe) -> bytes:
+        return text_frame(self.dialect.unsubscribed(request))
+
+    def _say_snapshot_end(self, request: Subscribe, count: int) -> bytes:
+        return text_frame(self.dialect.snapshot_end(request, count))
 
     def _refuse(self, wire: Wire, wrong: Wrong) -> None:
         self._gateway.hub.refusals[wrong.refusal] += 1
@@ -115,15 +282,18 @@ class Conversation:
         """Return the close code for a client that broke the WebSocket protocol."""
         return _BAD_FRAME
 
-    def fell_behind(self, wire: Wire, since: Mapping[str, int]) -> bool:  # noqa: ARG002 - it resumes when it comes back
-        """Return that it cannot catch up: it is closed and told when to come back."""
-        return False
 
-    def drained(self, wire: Wire) -> None:
-        """Hear nothing, since it never falls behind and stays."""
+def _wishes_of(request: Subscribe) -> frozenset[Wish]:
+    return frozenset(Wish(topic, request.filter) for topic in request.topics)
+
+
+def _without(wishes: frozenset[Wish], topics: Iterable[str]) -> frozenset[Wish]:
+    gone = frozenset(topics)
+    return frozenset(wish for wish in wishes if wish.topic not in gone)
 
 
 _FAREWELLS = {
+    Farewell.FAILED: (code_of("internal_error", native=True), "the gateway failed at this connection"),
     Farewell.TOO_SLOW: (code_of("too_slow", native=True), "you read too slowly"),
     Farewell.BUSY: (code_of("busy", native=True), "the gateway is full"),
     Farewell.LEAVING: (code_of("leaving", native=True), "the gateway restarts"),
@@ -150,6 +320,24 @@ async def converse(websocket: WebSocket) -> None:
     wire = await gateway.take_in(websocket, conversation, SUBPROTOCOL if SUBPROTOCOL in offered else None)
     if wire is None:
         return
-    welcome = conversation.dialect.welcome(datetime.now(UTC), simulated=gateway.simulated)
-    gateway.hub.admit(wire, plain(()), [text_frame(welcome)])
+    now = datetime.now(UTC)
+    unknown = wire.identity is NOBODY
+    dialect = conversation.dialect
+    first = [dialect.welcome(now, client=wire.id, auth=unknown, simulated=gateway.simulated)]
+    if gateway.deaf is not None:
+        first.append(dialect.status("stale", gateway.deaf, now))
+    gateway.hub.admit(wire, plain(()), [text_frame(text) for text in first])
     wire.replay_early()
+
+
+def mind_bus(gateway: Gateway, lost: str | None) -> None:
+    """Take note, and tell all native clients, that the bus is lost for a reason, or is heard again."""
+    gateway.health.report("bus", ok=lost is None, reason=lost or "")
+    if lost == gateway.deaf:
+        return
+    gateway.deaf = lost
+    state = "live" if lost is None else "stale"
+    frame = text_frame(Conversation.dialect.status(state, lost, datetime.now(UTC)))
+    for wire in tuple(gateway.hub.wires):
+        if isinstance(wire.session, Conversation):
+            wire.say(frame)

@@ -1,0 +1,146 @@
+"""Tells one client of the past: the present of what it subscribes to, or what came after its positions.
+
+What memory holds is told at once, in one turn of the loop with taking the client in among the live, so that
+there is neither a hole nor a double between the two. Where a stream must be read, a task reads piece after
+piece as the client takes it, until memory suffices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from baleen_bus.errors import BusError
+from ws_gateway.bus.past import RECREATED, Lost
+from ws_gateway.event import Event
+from ws_gateway.hub.wishes import Wish
+from ws_gateway.native.dialect import Native
+from ws_gateway.native.owed import Owed, condition_of
+from ws_gateway.topics import cover
+from ws_gateway.wire.frames import text_frame
+
+if TYPE_CHECKING:
+    from ws_gateway.gateway import Gateway
+    from ws_gateway.wire.wire import Wire
+
+log = structlog.get_logger(__name__)
+
+NEWEST_SHOWN: Final = 50
+"""Messages of a snapshot where not the last per subject counts but the sequence."""
+_SNAPSHOT: Final = "native snapshot"
+_LOOK_EVERY: Final = 0.02
+_TRY_AGAIN_AFTER: Final = 0.5
+
+
+class Teller:
+    """Tells one client what it is owed."""
+
+    def __init__(self, gateway: Gateway, dialect: Native, wire: Wire) -> None:
+        """Tell *wire*, in the words of *dialect*, what *gateway* knows."""
+        self._gateway = gateway
+        self._dialect = dialect
+        self._wire = wire
+
+    def at_hand(self, parts: Sequence[Owed], wishes: frozenset[Wish]) -> list[bytes] | None:
+        """Return the frames of all that came after, from memory; None if a stream must be read."""
+        found: list[Event] = []
+        for part in parts:
+            events = part.at_hand(self._gateway.past.memory)
+            if events is None:
+                return None
+            found += events
+        return self._frames(found, wishes)
+
+    def show(self, frames: Sequence[bytes]) -> None:
+        """Say frames as fast as the client takes them."""
+        self._wire.show(frames)
+
+    def losses(self, parts: Iterable[Owed]) -> list[bytes]:
+        """Return the frames that say what will not come."""
+        return [self._gap(part, part.lost) for part in parts if part.lost is not None]
+
+    async def past_of(self, parts: Sequence[Owed], wishes: frozenset[Wish]) -> int:
+        """Show what came after, until the rest is at hand; return how many messages were shown.
+
+        A bus that does not answer is asked again, for as long as the client stays.
+        """
+        shown = 0
+        for part in parts:
+            while not self._wire.closing and part.at_hand(self._gateway.past.memory) is None:
+                shown += await self._piece(part, wishes)
+        return shown
+
+    def present(self, parts: Iterable[Owed], wishes: frozenset[Wish], older: Iterable[Event]) -> list[bytes]:
+        """Return the snapshot of *parts*: of what is remembered, and what was read beside it."""
+        memory, passes = self._gateway.past.memory, condition_of(wishes)
+        topics = {part.stream.name: part.topics for part in parts}
+        frames = []
+        for event in memory.present(chain(*topics.values()), NEWEST_SHOWN, older):
+            if event.stream not in topics or not passes(event):
+                continue
+            if self._gateway.hub.frame(self._dialect, event) is None:
+                continue
+            frame = event.frames.get(_SNAPSHOT)
+            if frame is None:
+                frame = event.frames[_SNAPSHOT] = text_frame(self._dialect.snapshot_item(event))
+            frames.append(frame)
+        return frames
+
+    def unsure(self, parts: Iterable[Owed]) -> list[str]:
+        """Return of what of the present of *parts* must be read from a stream."""
+        if self._gateway.rereader is None:
+            return []
+        topics = chain(*(part.topics for part in parts))
+        return self._gateway.past.memory.unsure(topics, NEWEST_SHOWN)
+
+    async def rare(self, topics: Sequence[str]) -> list[Event]:
+        """Read the present of *topics* from the streams."""
+        while not self._wire.closing:
+            rereader = self._gateway.rereader
+            try:
+                if rereader is not None:
+                    return await rereader.newest(topics, NEWEST_SHOWN)
+            except BusError as error:
+                log.info("a snapshot waits for the bus", reason=str(error))
+            await asyncio.sleep(_TRY_AGAIN_AFTER)
+        return []
+
+    async def _piece(self, part: Owed, wishes: frozenset[Wish]) -> int:
+        assert part.after is not None  # noqa: S101 - of the present nothing is to be read here
+        rereader = self._gateway.rereader
+        try:
+            chunk = None if rereader is None else await rereader.chunk(part.stream, part.topics, part.after)
+        except BusError as error:
+            log.info("a resume waits for the bus", reason=str(error))
+            chunk = None
+        if chunk is None:
+            await asyncio.sleep(_TRY_AGAIN_AFTER)
+            return 0
+        memory = self._gateway.past.memory
+        frames = self._frames((one for one in chunk.events if not memory.is_passed(one)), wishes)
+        told = [self._gap(part, chunk.lost), *frames] if chunk.lost is not None else frames
+        part.after = chunk.until
+        if told:
+            self.show(told)
+        while self._wire.backlog.showing and not self._wire.closing:  # noqa: ASYNC110 - no event for a rare case
+            await asyncio.sleep(_LOOK_EVERY)
+        if not chunk.events:
+            await asyncio.sleep(_LOOK_EVERY)  # what was read is not heard yet
+        return len(frames)
+
+    def _frames(self, events: Iterable[Event], wishes: frozenset[Wish]) -> list[bytes]:
+        passes = condition_of(wishes)
+        frames = (self._gateway.hub.frame(self._dialect, event) for event in events if passes(event))
+        return [frame for frame in frames if frame is not None]
+
+    def _gap(self, part: Owed, lost: Lost) -> bytes:
+        stream = part.stream
+        start: str | None
+        start, end = (f"{stream.name}.{stream.epoch()}.{number}" for number in (lost.first, lost.last))
+        if lost.reason == RECREATED:
+            start = None  # the number is of a stream that is no more
+        return text_frame(self._dialect.gap(cover(part.topics), start, end, lost.reason))
