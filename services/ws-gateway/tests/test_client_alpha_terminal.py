@@ -567,7 +567,7 @@ async def test_a_page_that_reads_nothing_is_cut_off_and_the_others_do_not_notice
     bus_url: str, publisher: Publisher
 ):
     """The stuck one is told to try later (1013); a page beside it gets every message in order."""
-    few_bytes = {"WS_GATEWAY_CLIENT_BUFFER_BYTES": "65536"}
+    few_bytes = {"WS_GATEWAY_CLIENT_BUFFER_BYTES": "262144"}
     with GatewayProcess(bus_url, **few_bytes) as gateway:
         async with AsyncExitStack() as closing:
             terminal = Terminal(gateway, closing)
@@ -580,7 +580,7 @@ async def test_a_page_that_reads_nothing_is_cut_off_and_the_others_do_not_notice
             quick = await terminal.joined("narrative", max_queue=None)
             for number in range(300):
                 story = {"n": number, "text": "x" * 4_000}
-                publisher.offer(Narrative(narrative=story, occurred_at=AT))
+                await publisher.publish(Narrative(narrative=story, occurred_at=AT))
             numbers = [(await quick.next())["narrative"]["n"] for _ in range(300)]
             stuck.connection.transport.resume_reading()
             code = await stuck.close_code()
