@@ -95,15 +95,18 @@ async def test_snapshots_that_nobody_reads_cost_next_to_nothing(serve_with: Any)
 
 
 async def test_a_client_that_talks_but_takes_nothing_is_ended(serve_with: Any):
-    """Pongs are no progress: who takes nothing of its snapshot for some rounds reads too slowly."""
+    """Pongs are no progress: who takes nothing of its snapshot for half a minute reads too slowly."""
     async with serve_with(client_buffer_bytes=LIMIT) as running:
         fill(running, 2_000)
         client = await mute(running.port)
         await asyncio.get_running_loop().sock_sendall(client, subscribe("uw.v1.price.*"))
         (wire,) = running.gateway.hub.wires
         await running.until(lambda: wire.backlog.showing)
-        for _ in range(60):
+        hub, now = running.gateway.hub, running.gateway.hub.now()
+        for second in range(32):
+            assert not wire.closing
             wire.silent_rounds = 0
+            hub.now = lambda: now + second  # noqa: B023 - asked in this turn
             running.gateway.rounds.visit()
         assert 'closes_total{code="4100",reason="too_slow"} 1.0' in running.metrics()
         client.close()
@@ -123,7 +126,9 @@ async def test_a_quick_client_gets_two_large_snapshots_and_then_what_is_live(ser
             await client.send(orjson.dumps({"op": "subscribe", "topics": [pattern]}).decode())
         (wire,) = running.gateway.hub.wires
         await running.until(lambda: wire.pen is not None)
-        said = [running.say("uw.v1.price.T1", live=True).seq for _ in range(20)]
+        await client.send('{"op":"subscribe","topics":["uw.v1.news._"],"snapshot":false}')
+        await running.until(lambda: wire.pen is not None and "uw.v1.news._" in wire.pen.lane.topics)
+        said = [running.say("uw.v1.news._", live=True).seq for _ in range(20)]
 
         ends, shown, heard = [], 0, []
         while len(ends) < 2 or len(heard) < len(said):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from ws_gateway.event import Event
 from ws_gateway.hub.lanes import COHORT_SIZE, Lanes, Pen
 from ws_gateway.hub.wishes import plain
 from ws_gateway.topics import matches
+from ws_gateway.wire.parcel import Parcel
 
 SUBJECTS = ["p.A", "p.B", "q.A", "q.B.1"]
 WISHES = st.frozensets(st.sampled_from(["p.A", "p.*", "q.>", "*.A", ">", "q.B.1"]), min_size=1, max_size=3)
@@ -51,9 +52,16 @@ class Client:
         self.wishes: frozenset[str] = frozenset()
         self.write: Callable[[bytes], Any] = self.sent.append
 
-    def defer(self, data: bytes) -> None:
+    def defer(self, parcels: Iterable[Parcel]) -> None:
         """Keep what a slow client is owed, in order with the rest."""
-        self.sent.append(data)
+        self.sent += [parcel.frame for parcel in parcels]
+
+    give = defer
+
+
+def parcel(frame: bytes) -> Parcel:
+    """A frame on its way."""
+    return Parcel(frame, 0.0)
 
 
 class Coming(RuleBasedStateMachine):
@@ -84,7 +92,7 @@ class Coming(RuleBasedStateMachine):
             assert client.pen is not None
             dialect = client.pen.lane.dialect
             owed, _ = self.lanes.leave(client)
-            client.sent.append(owed)
+            client.give(owed)
             client.wishes = wishes
             self.lanes.join(client, dialect, plain(wishes))
 
@@ -103,20 +111,21 @@ class Coming(RuleBasedStateMachine):
         if self.clients:
             client = self.clients.pop(which % len(self.clients))
             owed, _ = self.lanes.leave(client)
-            assert b"".join([*client.sent, owed]) == b"".join(client.expected)
+            client.give(owed)
+            assert b"".join(client.sent) == b"".join(client.expected)
             assert client.pen is None
 
     @rule(subject=st.sampled_from(SUBJECTS))
     def publish(self, subject: str) -> None:
         """A message is published."""
         self.number += 1
-        frame = f"{subject}#{self.number} ".encode()
+        sent = parcel(f"{subject}#{self.number} ".encode())
         for client in self.clients:
             if any(matches(wish, subject) for wish in client.wishes):
-                client.expected.append(frame)
+                client.expected.append(sent.frame)
         for _, appends, cohorts, _ in self.lanes.routes(subject):
             for append in appends:
-                append(frame)
+                append(sent)
             self.dirty.update(dict.fromkeys(cohorts))
 
     @rule()
@@ -170,8 +179,8 @@ def test_clients_of_a_lane_are_written_the_same_buffer():
     for client in (one, two):
         lanes.join(client, dialect, plain({"p.A"}))
     (route,) = lanes.routes("p.A")
-    route.appends[0](b"first ")
-    route.appends[0](b"second")
+    route.appends[0](parcel(b"first "))
+    route.appends[0](parcel(b"second"))
     route.cohorts[0].flush()
 
     assert one.sent == [b"first second"]

@@ -9,6 +9,7 @@ from ws_gateway.hub.lanes import Cohort, Lanes, Pen
 from ws_gateway.hub.sweep import Sweep
 from ws_gateway.hub.wishes import plain
 from ws_gateway.native.dialect import Native
+from ws_gateway.wire.parcel import Parcel
 
 CLIENTS = 1_000
 
@@ -40,7 +41,11 @@ class Seat:
         self.machine.work(0.00001)
         self.written += 1
 
-    def defer(self, _data: bytes) -> None:
+    def give(self, _parcels: object) -> None:
+        """Take a frame."""
+        self.write(b"")
+
+    def defer(self, _parcels: object) -> None:
         """Keep a frame, which costs next to nothing now."""
 
 
@@ -94,7 +99,7 @@ def publish(lanes: Lanes, sweep: Sweep) -> tuple[Cohort, ...]:
     """Put one frame on the lane."""
     (route,) = lanes.routes("signal.v1.SPY")
     for append in route.appends:
-        append(b"frame")
+        append(Parcel(b"frame", 0.0))
     for cohort in route.cohorts:
         if not cohort.dirty:
             sweep.mark(cohort)

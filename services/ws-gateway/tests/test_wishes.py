@@ -72,7 +72,7 @@ def message(subject: str, body: bytes) -> Event:
 @given(st.lists(WISHES, min_size=1, max_size=4), st.sampled_from(SUBJECTS), st.integers(0, 2))
 async def test_who_hears_a_message(wishes: list[frozenset[Wish]], subject: str, n: int):
     """A message comes once to those of whom one wish means its subject and, if it says so, its body."""
-    hub: Any = Hub(client_limit=100_000)
+    hub: Any = Hub()
     listeners = [Listener() for _ in wishes]
     for listener, wanted in zip(listeners, wishes, strict=True):
         hub.lanes.join(listener, Bodies(), wanted)
@@ -90,7 +90,7 @@ async def test_who_hears_a_message(wishes: list[frozenset[Wish]], subject: str, 
 
 async def test_a_filter_is_asked_once_per_message_and_only_where_it_counts():
     """Neither many clients nor several topics nor a wish without a filter beside it make it work more."""
-    hub: Any = Hub(client_limit=100_000)
+    hub: Any = Hub()
     shared = AtLeast(1)
     for extra in range(100):
         wishes = frozenset({Wish("p.*", shared), Wish("p.A", shared), Wish(f"q.{extra}")})
@@ -105,7 +105,7 @@ async def test_a_filter_is_asked_once_per_message_and_only_where_it_counts():
 
 async def test_a_body_that_cannot_be_judged_is_counted_and_meets_no_filter():
     """A body that is no object reaches nobody through a filter, and somebody can see that it was dropped."""
-    hub: Any = Hub(client_limit=100_000)
+    hub: Any = Hub()
     listener = Listener()
     hub.lanes.join(listener, Bodies(), frozenset({Wish("p.A", AtLeast(0))}))
     for body in (b"[]", b"{"):

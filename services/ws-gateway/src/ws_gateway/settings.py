@@ -99,7 +99,20 @@ class Settings(ServiceSettings):
     )
     max_frame_bytes: int = Field(default=65_536, ge=1_024, description="Largest frame a client may send.")
     client_buffer_bytes: int = Field(
-        default=1_048_576, ge=65_536, description="Bytes that may wait for a slow client before it is closed."
+        default=1_048_576,
+        ge=65_536,
+        description="Bytes that may wait for a slow client before it falls behind.",
+    )
+    slow_clients_bytes: int = Field(
+        default=268_435_456,
+        ge=65_536,
+        description="Bytes that may wait for all slow clients before the worst fall behind.",
+    )
+    client_lag_seconds: float = Field(
+        default=8.0, ge=1, le=600, description="How old a message may become that waits for a slow client."
+    )
+    client_stuck_seconds: float = Field(
+        default=30.0, ge=1, le=600, description="How long a client may take nothing of what waits for it."
     )
     not_signals: tuple[str, ...] = Field(
         default=tuple(sorted(NOT_SIGNALS)),

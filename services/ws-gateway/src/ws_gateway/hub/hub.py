@@ -9,93 +9,51 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final
 
 import structlog
 
+from baleen_contracts.catalogue import CATALOGUE, Delivery
 from ws_gateway.dialects import Dialect
-from ws_gateway.errors import Dropped, Farewell, Refusal
+from ws_gateway.errors import Behind, Dropped, Farewell, Refusal
 from ws_gateway.event import Event
+from ws_gateway.hub.laggards import Laggards, Patience
 from ws_gateway.hub.lanes import Cohort, Lanes
-from ws_gateway.hub.stats import ConnectionStats, HubStats
+from ws_gateway.hub.session import Session as Session  # noqa: PLC0414 - whoever talks to the hub names both
+from ws_gateway.hub.stats import ConnectionStats, HubStats, WireFigures, figures_of
 from ws_gateway.hub.sweep import Sweep
 from ws_gateway.hub.wishes import Verdicts, Wish
 from ws_gateway.topics import overlap
 from ws_gateway.wire.frames import close_frame, close_words, text_frame
+from ws_gateway.wire.parcel import Books, Parcel
 from ws_gateway.wire.wire import Wire
 
 log = structlog.get_logger(__name__)
 
-
-class Session(Protocol):
-    """What the hub knows of a conversation."""
-
-    @property
-    def dialect(self) -> Dialect:
-        """How the client is spoken to."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """Under which name it is counted."""
-        ...
-
-    def heard(self, wire: Wire, text: str) -> None:
-        """Obey or refuse what the client said."""
-        ...
-
-    def heartbeat(self, now: datetime) -> bytes:
-        """Return the frames, beside the ping, that show an idle client that we live."""
-        ...
-
-    def farewell(self, reason: Farewell, now: datetime) -> tuple[int, str, bytes]:
-        """Return close code, close reason and the frames said before, for ending a conversation."""
-        ...
-
-    def expiring(self, in_seconds: float) -> bytes:
-        """Return the frames that tell a client that its token ends in *in_seconds*."""
-        ...
-
-    def code_of_broken(self, standard: int) -> int:
-        """Return the close code for a client that broke the protocol; the standard says *standard*."""
-        ...
-
-    def fell_behind(self, wire: Wire, since: Mapping[str, int]) -> bool:
-        """Hear that the client lags so far that what waited for it was dropped; it is on no lane any more.
-
-        Args:
-            wire: the client.
-            since: of each stream of which something was dropped, the number after which nothing was given. Of
-                every other stream all was given up to now.
-
-        Returns:
-            whether the conversation catches up by itself once the client has read the rest: then `drained` is
-            called, and until that `Hub.move` says its frames but seats the client on no lane. If not, the
-            client is closed.
-        """
-        ...
-
-    def drained(self, wire: Wire) -> None:
-        """Hear, once after `fell_behind`, that the client has read all that waited for it."""
-        ...
+_LATEST: Final = frozenset(entity.name for entity in CATALOGUE if entity.delivery is Delivery.LATEST)
 
 
 class Hub:
     """All clients and all lanes."""
 
-    def __init__(self, *, client_limit: int, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, patience: Patience | None = None, *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         """Make a hub in the running event loop.
 
         Args:
-            client_limit: bytes that may wait for one client before it is closed.
+            patience: how slow a client may be.
             clock: seconds that never run backwards.
         """
-        self._clock = clock
+        patience = patience or Patience()
+        self.now = clock
         self._born = clock()
         self.wires: set[Wire] = set()
-        self.client_limit = client_limit
+        self.client_limit, self.total_limit = patience.client_bytes, patience.total_bytes
+        self.books = Books()
+        self.laggards = Laggards(self, patience)
         self.lanes = Lanes()
         self.sweep = Sweep(asyncio.get_running_loop(), clock)
         self.by_label: Counter[str] = Counter()
@@ -109,6 +67,11 @@ class Hub:
     def __len__(self) -> int:
         return len(self.wires)
 
+    def close(self) -> None:
+        """Stop every timer."""
+        self.sweep.close()
+        self.laggards.close()
+
     # A message comes in.
 
     def publish(self, event: Event) -> None:
@@ -116,22 +79,30 @@ class Hub:
         verdicts = None
         for dialect, appends, cohorts, branches in self.lanes.routes(event.subject):
             if appends:
-                self._deliver(self.frame(dialect, event), appends, cohorts)
+                self._deliver(self._parcel(dialect, event), appends, cohorts)
             if branches:
                 verdicts = verdicts or Verdicts(event)
-                if not verdicts.possible:
-                    self.frame(dialect, event)  # which says and counts why nobody gets it
+                parcel = None
                 for branch in branches:
                     if verdicts.any_of(branch.filters):
-                        self._deliver(self.frame(dialect, event), branch.appends, branch.cohorts)
+                        parcel = parcel or self._parcel(dialect, event)
+                        self._deliver(parcel, branch.appends, branch.cohorts)
+                if not verdicts.possible:
+                    self.frame(dialect, event)  # which says and counts why nobody gets it
+
+    def _parcel(self, dialect: Dialect, event: Event) -> Parcel | None:
+        frame = self.frame(dialect, event)
+        if frame is None:
+            return None
+        return Parcel(frame, self.now(), event, latest=event.entity in _LATEST)
 
     def _deliver(
-        self, frame: bytes | None, appends: Iterable[Callable[[bytes], None]], cohorts: Iterable[Cohort]
+        self, parcel: Parcel | None, appends: Iterable[Callable[[Parcel], None]], cohorts: Iterable[Cohort]
     ) -> None:
-        if frame is None:
+        if parcel is None:
             return
         for append in appends:
-            append(frame)
+            append(parcel)
         for cohort in cohorts:
             if not cohort.dirty:
                 self.sweep.mark(cohort)
@@ -173,9 +144,9 @@ class Hub:
             hit = [topic for topic in lane.topics if any(overlap(topic, pattern) for pattern in patterns)]
             if not hit:
                 continue
-            frame = text_frame(frame_for(hit))
+            parcel = Parcel(text_frame(frame_for(hit)), self.now())
             for pen in lane.pens:
-                pen.pending.append(frame)
+                pen.pending.append(parcel)
                 if not pen.cohort.dirty:
                     self.sweep.mark(pen.cohort)
 
@@ -194,20 +165,19 @@ class Hub:
     def move(self, wire: Wire, wishes: frozenset[Wish], between: Sequence[bytes] = ()) -> None:
         """Give a client other wishes; *between* is said after the old frames and before the new.
 
-        A message that several wishes mean comes once.
+        A message that several wishes mean comes once. A client that fell behind and has not yet read the rest
+        is only told *between*: it is seated by the `move` that follows its session's `drained`.
 
         Args:
             wire: the client.
             wishes: all it wants from now on.
             between: ready frames, kept by reference until the client has read them.
         """
-        owed = self._take_off(wire)
-        if owed:
-            wire.say(owed)
+        wire.give(self.take_off(wire))
         if between:
             wire.show(between)
         session: Session = wire.session
-        if wishes and not wire.closing:
+        if wishes and not wire.closing and not wire.behind:
             self.lanes.join(wire, session.dialect, wishes)
             if wire.pen is not None:
                 wire.counted_from = wire.pen.total
@@ -222,7 +192,7 @@ class Hub:
         """
         if wire.closing:
             return
-        self._take_off(wire)
+        self.take_off(wire)
         session: Session = wire.session
         now = datetime.now(UTC)
         code, words, last = session.farewell(reason, now)
@@ -249,7 +219,7 @@ class Hub:
 
     def broken(self, wire: Wire, refusal: Refusal, standard: int) -> bytes:
         """Count a client that broke the WebSocket protocol; return the error frame and the close frame."""
-        self._take_off(wire)
+        self.take_off(wire)
         session: Session = wire.session
         if refusal is Refusal.TOO_OFTEN:
             self.refusals[refusal] += 1
@@ -261,16 +231,34 @@ class Hub:
         return self.refused(wire, refusal) + close_frame(code, refusal.value)
 
     def overflowed(self, wire: Wire) -> None:
-        """Close a client that reads too slowly; the others never wait for it."""
-        self.end(wire, Farewell.TOO_SLOW)
+        """Drop what waits for a client that reads too slowly; the others never wait for it."""
+        self.laggards.fall(wire, Behind.BYTES)
+
+    def crowded(self) -> None:
+        """Let the worst of those that read too slowly fall behind."""
+        self.laggards.crowded()
+
+    def conflated(self, session: Session, subject: str, count: int) -> bytes:
+        """Return the frame that says how many messages of *subject* were passed over for a newer one."""
+        say = getattr(session.dialect, "conflated", None)  # the seeds' dialects have no word for it
+        return text_frame(say(subject, count) or b"") if say is not None else b""
+
+    def drained(self, wire: Wire) -> None:
+        """Tell the conversation of a client that fell behind that it has read the rest."""
+        session: Session = wire.session
+        try:
+            session.drained(wire)
+        except Exception:
+            log.exception("a client could not catch up", dialect=session.dialect.name)
+            self.end(wire, Farewell.TOO_SLOW)
 
     def parted(self, wire: Wire) -> None:
         """Give nothing more to a client that said goodbye; it is counted until its connection ends."""
-        self._take_off(wire)
+        self.take_off(wire)
 
     def lost(self, wire: Wire) -> None:
         """Forget a client whose connection ended."""
-        self._take_off(wire)
+        self.take_off(wire)
         self.on_lost(wire)
         if wire in self.wires:
             self.wires.discard(wire)
@@ -280,9 +268,10 @@ class Hub:
             if not self.by_label[session.label]:
                 del self.by_label[session.label]
 
-    def _take_off(self, wire: Wire) -> bytes:
+    def take_off(self, wire: Wire) -> list[Parcel]:
+        """Take a client off its lane and return what it has not been sent yet."""
         if wire.pen is not None:
-            wire.said = self.message_count(wire)
+            wire.said += wire.pen.total - wire.counted_from
         owed, empty = self.lanes.leave(wire)
         if empty is not None:
             self.sweep.forget(empty)
@@ -291,14 +280,24 @@ class Hub:
     # What it did.
 
     def message_count(self, wire: Wire) -> int:
-        """Return how many bus messages a client has been given."""
-        return wire.said + (wire.pen.total - wire.counted_from if wire.pen is not None else 0)
+        """Return how many bus messages a client has been given, or is about to be."""
+        given = wire.said + (wire.pen.total - wire.counted_from if wire.pen is not None else 0)
+        return given - wire.backlog.conflated - wire.backlog.skipped
 
     def buffered(self) -> int:
         """Return the bytes that wait for clients which read too slowly."""
         return sum(
             wire.backlog.live + wire.transport.get_write_buffer_size() for wire in self.wires if wire.lagging
         )
+
+    def find(self, name: str) -> Wire | None:
+        """Return the client whose id is *name*."""
+        return next((wire for wire in self.wires if wire.id == name), None)
+
+    def describe(self, wire: Wire) -> WireFigures:
+        """Return how a client stands."""
+        session: Session = wire.session
+        return figures_of(wire, session.label, self.message_count(wire), self.now())
 
     def stats(self) -> HubStats:
         """Return counts by label and the connections, for the statistics routes."""
@@ -307,7 +306,7 @@ class Hub:
             connects=self.connects,
             disconnects=self.disconnects,
             messages=self.sweep.delivered,
-            uptime=self._clock() - self._born,
+            uptime=self.now() - self._born,
             connections=tuple(
                 ConnectionStats(
                     wire.session.label,

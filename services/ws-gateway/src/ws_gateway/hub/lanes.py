@@ -8,13 +8,14 @@ lanes with at most `COHORT_SIZE` clients, small enough that the bus is read betw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from ws_gateway.dialects import Dialect
 from ws_gateway.hub.paths import Paths
 from ws_gateway.hub.wishes import Filter, Wish
 from ws_gateway.topics import TopicTree
+from ws_gateway.wire.parcel import Parcel
 
 COHORT_SIZE = 128
 
@@ -26,8 +27,12 @@ class Seat(Protocol):
     lagging: bool
     write: Callable[[bytes], object]
 
-    def defer(self, data: bytes) -> None:
-        """Keep *data* for later, because the socket does not take more now."""
+    def give(self, parcels: Sequence[Parcel]) -> None:
+        """Take messages, now or later."""
+        ...
+
+    def defer(self, parcels: Iterable[Parcel]) -> None:
+        """Keep messages for later, because the socket does not take more now."""
         ...
 
 
@@ -39,7 +44,7 @@ class Pen:
     def __init__(self, lane: Lane, cohort: Cohort) -> None:
         self.lane = lane
         self.cohort = cohort
-        self.pending: list[bytes] = []
+        self.pending: list[Parcel] = []
         self.said = 0
         self._seats: set[Seat] = set()
         self._late: list[tuple[Seat, int]] = []
@@ -70,16 +75,16 @@ class Pen:
             self._seats.add(seat)
             self._stale = True
 
-    def rise(self, seat: Seat) -> bytes:
+    def rise(self, seat: Seat) -> list[Parcel]:
         """Let *seat* go and return what it has not been sent yet."""
-        owed = b"".join(self.pending)
+        owed = self.pending.copy()
         if seat in self._seats:
             self._seats.discard(seat)
             self._stale = True
         else:
             offset = next(offset for late, offset in self._late if late is seat)
             self._late = [(late, since) for late, since in self._late if late is not seat]
-            owed = b"".join(self.pending[offset:])
+            owed = self.pending[offset:]
         seat.pen = None
         self.cohort.size -= 1
         return owed
@@ -95,17 +100,17 @@ class Pen:
             return 0
         if self._stale:
             self._sort()
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
-        count = len(pending) * len(self._seats)
-        late = [(seat, b"".join(pending[offset:])) for seat, offset in self._late]
-        self.said += len(pending)
+        parcels = pending.copy()
         pending.clear()
+        data = parcels[0].frame if len(parcels) == 1 else b"".join([parcel.frame for parcel in parcels])
+        count = len(parcels) * len(self._seats)
+        self.said += len(parcels)
         for write in self._writes:
             write(data)
         for seat in self._behind:
-            seat.defer(data)
-        if late:
-            self._admit(late)
+            seat.defer(parcels)
+        if self._late:
+            self._admit(parcels)
         return count
 
     def _sort(self) -> None:
@@ -113,13 +118,13 @@ class Pen:
         self._behind = [seat for seat in self._seats if seat.lagging]
         self._stale = False
 
-    def _admit(self, late: list[tuple[Seat, bytes]]) -> None:
-        self._late.clear()
+    def _admit(self, parcels: list[Parcel]) -> None:
+        """Give those who came since the last flush what came after them."""
+        late, self._late = self._late, []
         self._stale = True
-        for seat, data in late:
-            self._seats.add(seat)
-            if data:
-                (seat.defer if seat.lagging else seat.write)(data)
+        self._seats.update(seat for seat, _ in late)
+        for seat, offset in late:
+            seat.give(parcels[offset:])
 
 
 class Cohort:
@@ -160,7 +165,7 @@ class Branch(NamedTuple):
     """Where a frame goes whose message meets any of the filters."""
 
     filters: tuple[Filter, ...]
-    appends: tuple[Callable[[bytes], None], ...]
+    appends: tuple[Callable[[Parcel], None], ...]
     cohorts: tuple[Cohort, ...]
 
 
@@ -168,7 +173,7 @@ class Route(NamedTuple):
     """Where one dialect's frame of one subject goes: to some whatever it holds, to others if they want it."""
 
     dialect: Dialect
-    appends: tuple[Callable[[bytes], None], ...]
+    appends: tuple[Callable[[Parcel], None], ...]
     cohorts: tuple[Cohort, ...]
     branches: tuple[Branch, ...]
 
@@ -218,7 +223,7 @@ class Lanes:
         if pen.cohort.size >= COHORT_SIZE:
             self._roomy.pop(pen.cohort, None)
 
-    def leave(self, seat: Seat) -> tuple[bytes, Cohort | None]:
+    def leave(self, seat: Seat) -> tuple[list[Parcel], Cohort | None]:
         """Take a client off its lane.
 
         Returns:
@@ -226,7 +231,7 @@ class Lanes:
         """
         pen = seat.pen
         if pen is None:
-            return b"", None
+            return [], None
         owed = pen.rise(seat)
         cohort = pen.cohort
         if not len(pen):
@@ -292,7 +297,7 @@ class _Fork:
         return Route(self._dialect, *_ends(self._always), tuple(branches))
 
 
-def _ends(pens: Iterable[Pen]) -> tuple[tuple[Callable[[bytes], None], ...], tuple[Cohort, ...]]:
+def _ends(pens: Iterable[Pen]) -> tuple[tuple[Callable[[Parcel], None], ...], tuple[Cohort, ...]]:
     pens = tuple(pens)
     return tuple(pen.pending.append for pen in pens), tuple(dict.fromkeys(pen.cohort for pen in pens))
 

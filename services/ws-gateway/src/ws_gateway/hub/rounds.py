@@ -35,20 +35,18 @@ class Rounds:
         self.visit()
 
     def visit(self) -> None:
-        """Ping those whose turn it is, end the mute ones, and let the pace forget silent cohorts."""
+        """Ping those whose turn it is, end the mute and the stuck, and let the pace forget silent cohorts."""
         self._turn = (self._turn + 1) % ROUND_SECONDS
         now = datetime.now(UTC)
         for wire in self._of(self._turn):
             if wire.closing:
                 continue
             wire.silent_rounds += 1
-            wire.stuck_rounds = wire.stuck_rounds + 1 if wire.lagging else 0
             if wire.silent_rounds > _SILENT_ROUNDS_ALLOWED:
                 self._hub.end(wire, Farewell.SILENT)
-            elif wire.stuck_rounds > _SILENT_ROUNDS_ALLOWED:
-                self._hub.end(wire, Farewell.TOO_SLOW)
             else:
                 wire.say(wire.session.heartbeat(now) + PING)
+        self._hub.laggards.visit()
         self._hub.sweep.forget_silent()
 
     async def say_goodbye(self, within: float) -> None:

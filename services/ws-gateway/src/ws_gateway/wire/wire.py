@@ -8,65 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import socket
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from ws_gateway.doors.rights import ANYBODY
 from ws_gateway.errors import Refusal
-from ws_gateway.wire.backlog import Backlog
 from ws_gateway.wire.inbox import Inbox
+from ws_gateway.wire.speaker import Speaker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from websockets.server import ServerProtocol
 
-    from ws_gateway.hub.lanes import Pen
+    from ws_gateway.wire.keeper import Keeper
 
 _CLOSE_WITHIN: Final = 5.0
 _KERNEL_BUFFER: Final = 128 * 1024
 """Bytes the kernel keeps for one client; its own choice, several MiB, would long hide a slow client."""
-_PIECE: Final = 64 * 1024
-"""Bytes of what waits that are joined and written at a time."""
+_ID_BYTES: Final = 5
 
 
-class Keeper(Protocol):
-    """Whoever owns wires: hears what their clients say and when they end."""
+class Wire(Speaker):
+    """One client's connection after it was accepted.
 
-    client_limit: int
-    """How many bytes may wait for one client, snapshots aside."""
-
-    def heard(self, wire: Wire, text: str) -> None:
-        """The client said *text*."""
-        ...
-
-    def refused(self, wire: Wire, refusal: Refusal) -> bytes:
-        """The client sent what cannot be heard; return the frame that tells it."""
-        ...
-
-    def broken(self, wire: Wire, refusal: Refusal, standard: int) -> bytes:
-        """The client broke the WebSocket protocol, which the standard answers with the close code *standard*.
-
-        Returns:
-            the last frames, the close frame included.
-        """
-        ...
-
-    def overflowed(self, wire: Wire) -> None:
-        """More waits for the client than `client_limit`; called once."""
-        ...
-
-    def parted(self, wire: Wire) -> None:
-        """The client takes nothing more, though its connection may last a moment."""
-        ...
-
-    def lost(self, wire: Wire) -> None:
-        """The connection ended."""
-        ...
-
-
-class Wire(asyncio.Protocol):
-    """One client's connection after it was accepted."""
+    Attributes:
+        connected_at: when, in Unix seconds.
+        fell_at: when it last fell behind, in Unix seconds; 0 for never.
+        fell_since: of each stream of which it was then dropped something, the number after which it was.
+        id: a word for it that says nothing else.
+        identity: who it is, and what it may do.
+        moved_at: when its full socket was last seen to take anything, in seconds of the hub's clock.
+        number: how many clients came before it.
+        patient_from: no message that waits counts as older than this, in seconds of the hub's clock.
+        said: messages it was given on lanes it has left.
+        counted_from: how many messages its pen had been given when it came.
+        silent_rounds: how often it was pinged since it said anything.
+        times_behind: how often it fell behind.
+    """
 
     __slots__ = (
         "_closer",
@@ -74,32 +52,25 @@ class Wire(asyncio.Protocol):
         "_connections",
         "_deaf",
         "_early",
-        "_full",
         "_inbox",
         "_loop",
         "_turn",
-        "backlog",
-        "closing",
         "connected_at",
         "counted_from",
+        "fell_at",
+        "fell_since",
+        "id",
         "identity",
-        "keeper",
-        "lagging",
+        "moved_at",
         "number",
-        "pen",
+        "patient_from",
         "said",
-        "session",
         "silent_rounds",
-        "stuck_rounds",
-        "transport",
-        "write",
+        "times_behind",
     )  # fmt: skip
 
     def __init__(self, keeper: Keeper, session: Any) -> None:
-        self.keeper = keeper
-        self.session = session
-        self.transport: asyncio.Transport
-        self.write: Callable[[bytes], object]
+        super().__init__(keeper, session)
         self._conn: ServerProtocol
         self._connections: set[Any]
         self._inbox: Inbox
@@ -107,18 +78,18 @@ class Wire(asyncio.Protocol):
         self._early: list[str] = []
         self._closer: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None
-        self._deaf = self._full = False
-        self.backlog = Backlog()
+        self._deaf = False
+        self.id = secrets.token_hex(_ID_BYTES)
         self.identity = ANYBODY
-        self.lagging = False
-        self.closing = False
-        self.pen: Pen | None = None
         self.number = 0
         self.connected_at = 0.0
         self.said = 0
         self.counted_from = 0
         self.silent_rounds = 0
-        self.stuck_rounds = 0
+        self.moved_at = self.patient_from = 0.0
+        self.times_behind = 0
+        self.fell_at = 0.0
+        self.fell_since: dict[str, int] | None = None
 
     def adopt(
         self, transport: asyncio.Transport, conn: ServerProtocol, connections: set[Any], early: list[str]
@@ -135,61 +106,19 @@ class Wire(asyncio.Protocol):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
         transport.set_protocol(self)
 
-    # What is said to the client.
-
-    def say(self, data: bytes) -> None:
-        """Send ready frames now, or after what already waits."""
-        if self.closing:
-            return
-        if self.lagging:
-            self.defer(data)
-        else:
-            self.write(data)
-
-    def defer(self, data: bytes) -> None:
-        """Keep ready frames until the socket takes more; shared bytes are kept by reference."""
-        if self.closing:
-            return
-        self.backlog.add(data)
-        if self.backlog.live > self.keeper.client_limit:
-            self.keeper.overflowed(self)
-
-    def show(self, frames: Iterable[bytes]) -> None:
-        """Send a snapshot as fast as the client reads it, before all that is said later.
-
-        However large, it is no sign of a slow client; what the client asks meanwhile is heard afterwards.
-        """
-        if self.closing:
-            return
-        self.backlog.show(frames)
-        if not self.lagging:
-            self._pour()
-
-    def pause_writing(self) -> None:
-        """The socket does not take more."""
-        self._full = True
-        self._lag(lagging=True)
-
-    def resume_writing(self) -> None:
-        """The socket took everything it was given."""
-        self._full = False
-        self.silent_rounds = self.stuck_rounds = 0
-        self._pour()
-
     def _pour(self) -> None:
-        """Write what waits, piece by piece, until the socket is full."""
-        backlog = self.backlog
-        while backlog and not self._full and not self.closing:
-            self.write(backlog.take(_PIECE))
-        self._lag(lagging=self._full or bool(backlog))
-        if self._inbox.waiting and self._turn is None and not backlog.showing:
+        """Write what waits; what the client asked while a snapshot was shown is heard when that is over."""
+        super()._pour()
+        if self._inbox.waiting and self._turn is None and not self.backlog.showing:
             self._turn = self._loop.call_soon(self._read_on)
 
-    def _lag(self, *, lagging: bool) -> None:
-        if lagging is not self.lagging:
-            self.lagging = lagging
-            if self.pen is not None:
-                self.pen.shuffle()
+    def _read_all(self) -> None:
+        self.keeper.drained(self)
+
+    def _overflowed(self) -> None:
+        self.keeper.overflowed(self)
+
+    # How it ends.
 
     def close(self, code: int, reason: str, last: bytes = b"") -> None:
         """End the conversation: *last* is said in front of the close frame; what waits is dropped."""
