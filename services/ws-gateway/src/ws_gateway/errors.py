@@ -111,3 +111,11 @@ class Dropped(StrEnum):
 
     UNKNOWN_SUBJECT = "unknown_subject"
     UNSAYABLE = "unsayable"
+
+
+class Resumed(StrEnum):
+    """How a client was told what it had missed."""
+
+    FROM_MEMORY = "from_memory"
+    FROM_STREAM = "from_stream"
+    CAUGHT_UP = "caught_up"
