@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -20,7 +21,10 @@ from baleen_bus import (
 )
 from baleen_bus.streams import StreamSettings, stream_config
 from baleen_bus.testing import eventually
+from baleen_contracts.bridge import BridgeEvent, BridgeState
 from baleen_contracts.catalogue import streams
+
+NOW = datetime(2026, 1, 5, 15, 30, tzinfo=UTC)
 
 
 class Heard:
@@ -45,6 +49,16 @@ class Heard:
 def heard() -> Heard:
     """Nothing heard yet."""
     return Heard()
+
+
+def event(number: int) -> BridgeEvent:
+    """An event of the bridge."""
+    return BridgeEvent(event_type="fill", data={"n": number}, occurred_at=NOW)
+
+
+def state(number: int) -> BridgeState:
+    """A value of one path of the bridge's state."""
+    return BridgeState(path="engine.mode", value=number, occurred_at=NOW)
 
 
 async def say(bus, *messages) -> None:
@@ -278,6 +292,39 @@ async def test_state_of_a_thinning_stream_is_followed_without_gaps(bus, heard):
         await heard.caught_up.wait()
 
     assert [item.body for item in heard.items] == [b"9"]
+    assert heard.gaps == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "gaps"),
+    [("bridge.v1.>", [Gap("BRIDGE", 4, 7, GapReason.EXPIRED)]), ("bridge.v1.state.>", [])],
+)
+async def test_events_beside_state_are_missed_aloud(bus, heard, pattern, gaps):
+    """What left the front while nobody heard may have been an event; of state alone nothing can be missed."""
+    await say(bus, event(1), state(1), event(2))
+    async with heard.follow(bus, "BRIDGE", [pattern], Live()) as follower:
+        await heard.caught_up.wait()
+        async with deaf(follower):
+            await say(bus, event(3), state(2), event(4), state(3), event(5))
+            await bus.request_json("$JS.API.STREAM.PURGE.BRIDGE", {"seq": 8})
+        await say(bus, state(4))
+        await eventually(lambda: heard.seqs[-1:] == [9])
+
+    assert heard.gaps == gaps
+    assert heard.seqs == ([8, 9] if gaps else [9])
+
+
+async def test_replaced_state_is_no_gap_between_events(bus, heard):
+    """Events all come, of state the newest, and no number that is missing among them is announced."""
+    await say(bus, event(1))
+    async with heard.follow(bus, "BRIDGE", ["bridge.v1.>"], Live()) as follower:
+        await heard.caught_up.wait()
+        async with deaf(follower):
+            await say(bus, state(1), event(2), state(2), event(3), state(3), event(4))
+        await say(bus, event(5))
+        await eventually(lambda: heard.seqs[-1:] == [8])
+
+    assert heard.seqs == [3, 5, 6, 7, 8]
     assert heard.gaps == []
 
 

@@ -2,15 +2,16 @@
 
 from collections import deque
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from baleen_bus.sequence import GapReason, Hole, Sequence
+from baleen_bus.sequence import GapReason, Hole, Sequence, Thins
 
 
 def following(
-    *, whole: bool = True, thins: bool = False, last: int = 0, hold_limit: int = 100
+    *, whole: bool = True, thins: Thins = Thins.NEVER, last: int = 0, hold_limit: int = 100
 ) -> Sequence[int]:
     """A sequence past its first repair."""
     sequence: Sequence[int] = Sequence(whole=whole, thins=thins, hold_limit=hold_limit)
@@ -82,7 +83,7 @@ def test_a_loss_noticed_only_after_newer_ones_went_out_is_announced():
 
 def test_too_many_held_messages_are_let_go_and_read_again():
     """Memory is bounded; the stream has them all."""
-    sequence: Sequence[int] = Sequence(whole=True, thins=False, hold_limit=2)
+    sequence: Sequence[int] = Sequence(whole=True, thins=Thins.NEVER, hold_limit=2)
     for seq in (4, 5, 6, 7):
         sequence.live(seq, "a", seq - 1, seq)
 
@@ -105,10 +106,35 @@ def test_a_stream_made_anew_is_announced_and_read_from_its_start():
 
 def test_a_thinning_stream_has_no_gaps():
     """Where older values make room for newer ones, a missing number means nothing."""
-    sequence = following(thins=True)
+    sequence = following(thins=Thins.EVERYWHERE)
 
     assert sequence.fetched(17, "a")
     sequence.kept_from(30)
+    assert sequence.holes == []
+
+
+def test_a_stream_that_thins_singly_announces_what_left_at_its_front():
+    """A number missing among others was replaced; at the front anything may have left with it."""
+    sequence = following(thins=Thins.SINGLY)
+
+    assert sequence.fetched(17, "a")
+    assert sequence.holes == []
+    sequence.kept_from(30)
+    assert sequence.holes == [Hole(18, 29, GapReason.EXPIRED)]
+    assert sequence.last == 29
+
+
+@pytest.mark.parametrize("thins", list(Thins))
+def test_what_is_held_is_not_lost_though_the_stream_has_dropped_it(thins: Thins):
+    """A replaced message left the stream while the answer travelled; it was heard, and comes out."""
+    sequence = following(last=10, thins=thins)
+    sequence.doubt()
+    for seq in (11, 12, 13):
+        assert not sequence.live(seq, "a", seq - 1, seq)
+    sequence.kept_from(13)
+
+    assert sequence.holes == []
+    assert list(sequence.release(final=True)) == [11, 12, 13]
     assert sequence.holes == []
 
 
@@ -132,7 +158,7 @@ class Follows(RuleBasedStateMachine):
     def start(self, whole: bool, hold_limit: int) -> None:
         """A follower of all or of a part."""
         self.whole = whole
-        self.sequence = Sequence(whole=whole, thins=False, hold_limit=hold_limit)
+        self.sequence = Sequence(whole=whole, thins=Thins.NEVER, hold_limit=hold_limit)
 
     def wanted(self, seq: int) -> bool:
         """Whether the follower wants this message."""

@@ -19,15 +19,16 @@ from baleen_bus.reading import (
     fetch_last,
     stream_state,
 )
-from baleen_bus.sequence import GapReason, Sequence
+from baleen_bus.sequence import GapReason, Sequence, Thins
 from baleen_bus.starts import FollowerStats, FromSequence, Gap, LastPerSubject, Start
+from baleen_bus.streams import only_newest_counts
 
 log = logging.getLogger("baleen_bus")
 
 IDLE: Final = 2.0
 """Seconds without a message after which the stream is asked whether one was missed."""
 THOROUGH_EVERY: Final = 30
-"""Every so many idle checks also ask for the stream's extent."""
+"""Every so many idle checks also ask for the stream's extent; where it thins singly, every check does."""
 HOLD_LIMIT: Final = 50_000
 ATTEMPTS: Final = 4
 """Readings until messages that do not join on count as lost: a replica may lag behind its leader."""
@@ -61,7 +62,8 @@ class Follower:
         self._on_gap = on_gap
         self._on_caught_up = on_caught_up
         self._epoch: str | None = None
-        self._sequence: Sequence[Delivered] = Sequence(whole=False, thins=False, hold_limit=HOLD_LIMIT)
+        self._thins = Thins.NEVER
+        self._sequence: Sequence[Delivered] = Sequence(whole=False, thins=self._thins, hold_limit=HOLD_LIMIT)
         self._whole = False
         self._heard = False
         self._last_heard = 0
@@ -114,7 +116,8 @@ class Follower:
         self._epoch = state.epoch
         self._whole = all(any(covers(ours, theirs) for ours in self.patterns) for theirs in state.patterns)
         held = self._sequence
-        self._sequence = Sequence(whole=self._whole, thins=state.thins, hold_limit=HOLD_LIMIT)
+        self._thins = Thins.EVERYWHERE if only_newest_counts(self.stream, self.patterns) else state.thins
+        self._sequence = Sequence(whole=self._whole, thins=self._thins, hold_limit=HOLD_LIMIT)
         self._sequence.adopt(held)
         if isinstance(self._start, FromSequence):
             self._sequence.move_to(max(0, self._start.seq - 1))
@@ -187,7 +190,8 @@ class Follower:
             if not self._bus.connected:
                 await self._wake.wait()  # the reconnect wakes us
                 continue
-            thorough, self._thorough = self._thorough or quiet_checks % THOROUGH_EVERY == 0, False
+            due = self._thins is Thins.SINGLY or quiet_checks % THOROUGH_EVERY == 0
+            thorough, self._thorough = self._thorough or due, False
             try:
                 await self._repair(thorough=thorough)
             except BusError as error:

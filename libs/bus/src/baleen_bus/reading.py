@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from baleen_bus.connection import Bus
 from baleen_bus.envelope import Headers, origin_of
 from baleen_bus.errors import ApiRefused, BusError, Unreachable
+from baleen_bus.sequence import Thins
 
 BATCH: Final = 1_000
 MULTI_LAST_LIMIT: Final = 1_024
@@ -51,8 +52,8 @@ class StreamState:
     """When the first message that it keeps was stored; long ago if it keeps none."""
     patterns: tuple[str, ...]
     """The public patterns it stores."""
-    thins: bool
-    """Whether it drops single messages before their neighbours."""
+    thins: Thins
+    """Which messages it drops before their neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,15 @@ async def stream_state(bus: Bus, stream: str) -> StreamState:
         last_seq=state["last_seq"],
         first_at=datetime.fromisoformat(state["first_ts"]),
         patterns=tuple(subject.removeprefix("ingress.") for subject in config.get("subjects", ())),
-        thins=config.get("max_msgs_per_subject", -1) > 0
-        or config.get("allow_msg_ttl", False)
-        or config.get("allow_rollup_hdrs", False),
+        thins=_thins(config),
     )
+
+
+def _thins(config: Mapping[str, Any]) -> Thins:
+    if config.get("max_msgs_per_subject", -1) > 0:
+        return Thins.EVERYWHERE
+    singly = config.get("allow_msg_ttl", False) or config.get("allow_rollup_hdrs", False)
+    return Thins.SINGLY if singly else Thins.NEVER
 
 
 async def stream_epoch(bus: Bus, stream: str) -> str:

@@ -8,7 +8,7 @@ messages are held.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -30,6 +30,17 @@ class GapReason(StrEnum):
     """The stream ends before our position: it lost its end, or the position was never its own."""
 
 
+class Thins(Enum):
+    """Which messages a stream drops before their neighbours, so that a missing number need mean nothing."""
+
+    NEVER = auto()
+    SINGLY = auto()
+    """Those that a newer one of their subject replaces, and those whose own age is over. The rest leave from
+    the front, and what is missing there may be any."""
+    EVERYWHERE = auto()
+    """All but the newest of each subject."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hole:
     """Sequences ``first`` to ``last`` are missing for good; of a part of a stream, some may be others'."""
@@ -43,12 +54,11 @@ class Sequence(Generic[T]):
     """The position of one follower in one stream.
 
     ``whole``: it follows all subjects, so that any number left out is a hole; otherwise a hole shows in the
-    message's own subject only. ``thins``: the stream drops older messages of a subject or single ones by
-    their own age, so that numbers missing in what is fetched mean nothing. It starts repairing, at position
-    0.
+    message's own subject only. ``thins``: where the stream does, numbers missing in what is fetched mean
+    nothing. It starts repairing, at position 0.
     """
 
-    def __init__(self, *, whole: bool, thins: bool, hold_limit: int) -> None:
+    def __init__(self, *, whole: bool, thins: Thins, hold_limit: int) -> None:
         self.last = 0
         """The highest sequence delivered, or known to lie before the start."""
         self.repairing = True
@@ -103,10 +113,17 @@ class Sequence(Generic[T]):
         return True
 
     def kept_from(self, first: int) -> None:
-        """The stream's oldest message has this number: what would stand before it is lost."""
+        """The stream's oldest message has this number: what would stand before it is lost, unless it is held.
+
+        Where a stream thins singly, what is lost may have been replaced and not missed by anybody; that
+        cannot be told, so it is announced.
+        """
         known = max(self.last, self._checked)
+        if self._held and not self._overflowed:
+            first = min(first, self._held[0][0])
         if first > known + 1:
-            self._lost(known + 1, first - 1)
+            if self._thins is not Thins.EVERYWHERE:
+                self._announce(known + 1, first - 1)
             self.last = self._floor = self._checked = first - 1
 
     def checked(self, upto: int) -> None:
@@ -184,5 +201,8 @@ class Sequence(Generic[T]):
         self.last = seq
 
     def _lost(self, first: int, last: int) -> None:
-        if not self._thins:
-            self.holes.append(Hole(first, last, GapReason.EXPIRED))
+        if self._thins is Thins.NEVER:
+            self._announce(first, last)
+
+    def _announce(self, first: int, last: int) -> None:
+        self.holes.append(Hole(first, last, GapReason.EXPIRED))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from baleen_bus.patterns import covers
 from baleen_contracts.catalogue import CATALOGUE, Delivery, Entity, streams
 
 INGRESS: Final = "ingress."
@@ -118,6 +119,12 @@ def replaces_older(entity: Entity) -> bool:
     if entity.stream is None:
         return False
     return keeps_newest_only(entity.stream) or "Nats-Rollup" in keeping_headers(entity)
+
+
+def only_newest_counts(stream: str, patterns: Iterable[str]) -> bool:
+    """Whether the stream drops the older message of a subject for all that these public patterns match."""
+    replaced = [entity for entity in CATALOGUE if entity.stream == stream and replaces_older(entity)]
+    return all(any(covers(entity.pattern, pattern) for entity in replaced) for pattern in patterns)
 
 
 def keeping_headers(entity: Entity) -> dict[str, str]:
