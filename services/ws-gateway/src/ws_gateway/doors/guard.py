@@ -21,7 +21,7 @@ from ws_gateway.errors import Untrusted
 
 OPEN_PATHS: Final = frozenset({"/", "/livez", "/readyz", "/metrics"})
 """What everybody may ask: the page, which shows nothing by itself, and what operators' machines ask."""
-ADMIN_PATHS: Final = ("/api/v1/ws/stats", "/api/stream/reconnect", "/v1/clients")
+ADMIN_PATHS: Final = ("/api/v1/ws/stats", "/ws/stats", "/api/stream/reconnect", "/v1/clients")
 """What tells of other clients or moves the upstream, and all below it: for admins alone."""
 _MISDIRECTED: Final = 421
 _UNAUTHORIZED: Final = 401
