@@ -115,6 +115,7 @@ class Conversation(Plain):
         match read(text):
             case Ping():
                 wire.say(text_frame(self.dialect.pong(datetime.now(UTC))))
+                wire.said += 1
             case RequestState():
                 self._request(wire)
             case Subscribe(topics):
@@ -130,6 +131,7 @@ class Conversation(Plain):
             return
         frames = self._stage.frames()
         self._stage.gateway.hub.move(wire, plain(self._topics), [before, *frames])
+        wire.said += len(frames)
 
     def _request(self, wire: Wire) -> None:
         """Show the state now, or soon where a client asks again and again; one answer may serve several."""
@@ -158,7 +160,7 @@ async def on_bridge(websocket: WebSocket) -> None:
     gateway = stage.gateway
     conversation = Conversation(stage, _name(websocket.headers.get("x-client-id")))
     wire = await gateway.take_in(websocket, conversation)
-    if wire is None:
+    if wire is None or not gateway.entry.allow(wire, EVERYTHING):
         return
     gateway.hub.admit(wire, plain(()), ())
     conversation.show(wire)
