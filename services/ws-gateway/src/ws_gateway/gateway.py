@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -16,10 +17,12 @@ from baleen_contracts.feed import FeedStatus
 from baleen_runtime.health import Health
 from ws_gateway.bus.memory import Memory
 from ws_gateway.bus.past import Past
+from ws_gateway.bus.reread import Rereader
 from ws_gateway.doors.entry import Entry
 from ws_gateway.doors.origins import Doors
-from ws_gateway.errors import Farewell, Refusal
+from ws_gateway.errors import Farewell, Refusal, Resumed
 from ws_gateway.event import Event
+from ws_gateway.fleet.fleet import Fleet
 from ws_gateway.hub.hub import Hub, Session
 from ws_gateway.hub.laggards import Patience
 from ws_gateway.hub.rounds import Rounds
@@ -54,9 +57,13 @@ class Gateway:
         needs = ("bus", "streams", *(("keys",) if settings.auth_jwks else ()))
         self.health = Health("ws-gateway", needs=needs)
         self.entry = Entry(settings, self.hub, self.health)
+        self.fleet = Fleet(self.hub, self.entry.limits)
         self.bus: Bus | None = None
         self.followers: tuple[Follower, ...] = ()
+        self.rereader: Rereader | None = None
+        self.deaf: str | None = None  # why nothing new can arrive, while that is so
         self.taken = self.gaps = 0
+        self.resumed: Counter[Resumed] = Counter()
         self.settled: set[str] = set()
         self.on_settled: list[Callable[[str], None]] = []
         self.on_gap: list[Callable[[Gap], None]] = []

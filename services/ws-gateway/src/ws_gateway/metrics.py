@@ -44,7 +44,15 @@ class GatewayCollector(Collector):
         for (code, reason), count in hub.farewells.items():
             closes.add_metric([str(code), reason.value], count)
         yield closes
+        wanted = self._gateway.fleet.demand.wanted
+        yield self._gauge("wishes", "Upstream topics that are wished for.", wanted.wished)
+        yield self._gauge(
+            "wishes_left_out", "Upstream topics that are not wished for, being too many.", wanted.left_out
+        )
         yield self._by_reason("refusals", "Client input that was not obeyed.", hub.refusals)
+        chunks = self._gateway.rereader.chunks if self._gateway.rereader is not None else 0
+        yield self._count("stream_reads", "Pieces of streams read for single clients.", chunks)
+        yield self._by_reason("resumes", "Clients told what they had missed.", self._gateway.resumed, "how")
         yield self._by_reason("dropped", "Bus messages that could not be shown.", hub.dropped)
 
     @staticmethod
@@ -56,8 +64,8 @@ class GatewayCollector(Collector):
         return CounterMetricFamily(f"baleen_gateway_{name}", words, value)
 
     @staticmethod
-    def _by_reason(name: str, words: str, counts: Mapping[Any, int]) -> Metric:
-        family = CounterMetricFamily(f"baleen_gateway_{name}", words, labels=["reason"])
+    def _by_reason(name: str, words: str, counts: Mapping[Any, int], label: str = "reason") -> Metric:
+        family = CounterMetricFamily(f"baleen_gateway_{name}", words, labels=[label])
         for reason, count in counts.items():
             family.add_metric([str(reason)], count)
         return family

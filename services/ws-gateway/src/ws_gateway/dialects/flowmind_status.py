@@ -26,7 +26,7 @@ _UPSTREAM_NAMES: Final = {channel.entity: channel.wire for channel in reversed(_
 
 @dataclass(frozen=True)
 class Clients:
-    """What the hub knows of its clients.
+    """What all workers know of their clients.
 
     Attributes:
         by_label: connections now, by the name they are counted under: the channel's id, or its name in
@@ -34,7 +34,7 @@ class Clients:
         connects: connections so far.
         disconnects: of which have ended.
         messages: frames delivered.
-        uptime: seconds since the hub exists.
+        uptime: seconds since the oldest worker started.
     """
 
     by_label: Mapping[str, int]

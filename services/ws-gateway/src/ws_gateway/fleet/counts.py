@@ -4,9 +4,9 @@ A worker is one process of a gateway; a gateway has one or several, on one or se
 its counts about once a second, and whoever is asked adds up what was told last: exact for its own clients,
 about a second old for the others'.
 
-What is told is bounded. The labels with most connections are told by name, the rest as a number; of the
-holders of connections (an address, a subject) those with most. So a holder that a worker does not tell has
-there at most as many connections as the last of `MAX_HOLDERS` that it tells.
+What is told is bounded. The labels with most connections are told by name, the rest together as `OTHER`; of
+the holders of connections (an address, a subject) those with most. So a holder that a worker does not tell
+has there at most as many connections as the last of `MAX_HOLDERS` that it tells.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import orjson
 
+OTHER: Final = "other"
+"""The label of connections whose own is not told."""
 MAX_LABELS: Final = 400
 LONGEST_LABEL: Final = 100
 """Bytes of a label that is told by name."""
@@ -34,7 +36,6 @@ class Counts:
         host: the machine it runs on.
         since: when it started, in Unix seconds.
         by_label: connections now, by the name they are counted under.
-        unnamed: connections now under names that are not told.
         held: connections now, by holder, each as `holder` writes it.
         connects: connections so far.
         disconnects: of which have ended.
@@ -45,7 +46,6 @@ class Counts:
     host: str
     since: float
     by_label: Mapping[str, int] = field(default_factory=dict)
-    unnamed: int = 0
     held: Mapping[str, int] = field(default_factory=dict)
     connects: int = 0
     disconnects: int = 0
@@ -54,7 +54,7 @@ class Counts:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return sum(self.by_label.values()) + self.unnamed
+        return sum(self.by_label.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,6 @@ class Totals:
     workers: int
     since: float | None
     by_label: Mapping[str, int]
-    unnamed: int
     connects: int
     disconnects: int
     messages: int
@@ -72,12 +71,17 @@ class Totals:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return sum(self.by_label.values()) + self.unnamed
+        return sum(self.by_label.values())
 
 
-def holder(kind: str, name: str) -> str:
+def holder(name: str) -> str:
     """Write who holds connections, such as an address, shortly: for length, not for secrecy."""
-    return blake2b(f"{kind}:{name}".encode(), digest_size=8).hexdigest()
+    return blake2b(name.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+def heaviest(held: Mapping[str, int]) -> dict[str, int]:
+    """Return the holders that are told: those with most connections."""
+    return _most(held, MAX_HOLDERS)
 
 
 def together(all_counts: Iterable[Counts]) -> Totals:
@@ -90,7 +94,6 @@ def together(all_counts: Iterable[Counts]) -> Totals:
         workers=len(known),
         since=min((counts.since for counts in known), default=None),
         by_label={label: by_label[label] for label in sorted(by_label) if by_label[label]},
-        unnamed=sum(counts.unnamed for counts in known),
         connects=sum(counts.connects for counts in known),
         disconnects=sum(counts.disconnects for counts in known),
         messages=sum(counts.messages for counts in known),
@@ -101,13 +104,15 @@ def tell(counts: Counts) -> bytes:
     """Write what one worker counts as it travels, within the bounds."""
     by_label = {label: count for label, count in counts.by_label.items() if _is_short(label)}
     by_label = _most(by_label, MAX_LABELS)
+    rest = counts.connections - sum(by_label.values())
+    if rest:
+        by_label[OTHER] = by_label.get(OTHER, 0) + rest
     said = {
         "worker": counts.worker,
         "host": counts.host,
         "since": counts.since,
         "by_label": by_label,
-        "unnamed": counts.connections - sum(by_label.values()),
-        "held": _most(counts.held, MAX_HOLDERS),
+        "held": heaviest(counts.held),
         "connects": counts.connects,
         "disconnects": counts.disconnects,
         "messages": counts.messages,
@@ -128,7 +133,6 @@ def read(value: bytes) -> Counts:
             host=str(said["host"]),
             since=float(said["since"]),
             by_label=_counted(said["by_label"]),
-            unnamed=int(said["unnamed"]),
             held=_counted(said["held"]),
             connects=int(said["connects"]),
             disconnects=int(said["disconnects"]),

@@ -43,13 +43,17 @@ class _Heard:
 class Presence:
     """The counts of all workers."""
 
-    def __init__(self, own: Callable[[], Counts], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, worker: str, own: Callable[[], Counts], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Know nobody yet.
 
         Args:
-            own: what this worker counts now.
+            worker: the name of this worker.
+            own: what it counts now.
             clock: seconds that never run backwards.
         """
+        self._worker = worker
         self._own = own
         self._clock = clock
         self._heard: dict[str, _Heard] = {}
@@ -91,14 +95,13 @@ class Presence:
         finally:
             forget()
             with contextlib.suppress(BusError):
-                await bucket.delete(self._own().worker)
+                await bucket.delete(self._worker)
 
     async def _tell(self, bucket: Bucket) -> None:
-        counts = self._own()
-        value, now = tell(counts), self._clock()
+        value, now = tell(self._own()), self._clock()
         if value == self._told and now - self._told_at < RENEW_AFTER:
             return
-        await bucket.put(counts.worker, value)
+        await bucket.put(self._worker, value)
         self._told, self._told_at = value, now
 
     async def _read(self, bucket: Bucket) -> None:
@@ -122,7 +125,7 @@ class Presence:
         except ValueError as error:
             self._complain(error)
             return
-        if counts.worker != entry.key or counts.worker == self._own().worker:
+        if counts.worker != entry.key or counts.worker == self._worker:
             return
         self._heard[counts.worker] = _Heard(counts, at)
         self.labels_seen |= dict.fromkeys(counts.by_label)

@@ -30,6 +30,7 @@ from ws_gateway.dialects.alpha_channels import (
 from ws_gateway.dialects.alpha_terminal import AlphaDivergence, AlphaSignals, AlphaTerminal
 from ws_gateway.dialects.timestamps import stamp
 from ws_gateway.errors import Refusal
+from ws_gateway.fleet.questions import MAX_ROWS
 from ws_gateway.gateway import Gateway
 from ws_gateway.session import Newest, Nothing, Opening, serve
 
@@ -38,6 +39,8 @@ _channels = APIRouter()
 MAX_REPLAY: Final = 200
 MAX_KEYS_SEEN: Final = 1_000
 """Channels that stay in the statistics; a client may invent any ticker, so the oldest gives way."""
+FAMILY: Final = "alpha_terminal"
+"""What the names of all dialects of these channels begin with."""
 _POLICY: Final = code_of("policy", native=False)
 
 
@@ -105,24 +108,31 @@ async def on_health(websocket: WebSocket) -> None:
 async def stats(request: Request) -> dict[str, Any]:
     """Count connections by channel; a channel that everybody left stays, at 0.
 
-    `message_count` counts all that was said to a client: welcome and pongs too.
+    `message_count` counts all that was said to a client: welcome and pongs too. The connections of this
+    worker are all shown, of each other the longest `MAX_ROWS`.
     """
     gateway: Gateway = request.app.state.gateway
-    told = gateway.hub.stats()
-    now = {label: count for label, count in told.by_label.items() if is_alpha(label)}
-    channels = dict.fromkeys(_keys_seen(request.app.state), 0) | now
-    connections = [one for one in told.connections if is_alpha(one.label)]
+    elsewhere, _silent = await gateway.fleet.clients_elsewhere(dialect=FAMILY, limit=MAX_ROWS)
+    by_label = gateway.fleet.totals().by_label
+    seen = dict.fromkeys((*_keys_seen(request.app.state), *gateway.fleet.presence.labels_seen), 0)
+    channels = {label: count for label, count in (seen | dict(by_label)).items() if is_alpha(label)}
+    connections = [
+        {
+            "channel": one.label,
+            "connected_at": stamp(one.connected_at),
+            "message_count": one.message_count,
+        }
+        for one in gateway.hub.stats().connections
+        if is_alpha(one.label)
+    ]
+    connections += [
+        {"channel": row["label"], "connected_at": row["connected_at"], "message_count": row["messages"]}
+        for row in elsewhere
+    ]
     return {
         "total_connections": sum(channels.values()),
         "channels": channels,
-        "connections": [
-            {
-                "channel": one.label,
-                "connected_at": stamp(one.connected_at),
-                "message_count": one.message_count,
-            }
-            for one in connections
-        ],
+        "connections": connections,
     }
 
 

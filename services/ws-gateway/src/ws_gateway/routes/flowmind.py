@@ -206,5 +206,6 @@ def _received_at(event: Event) -> datetime | None:
 
 
 def _clients(gateway: Gateway) -> Clients:
-    stats = gateway.hub.stats()
-    return Clients(stats.by_label, stats.connects, stats.disconnects, stats.messages, stats.uptime)
+    totals = gateway.fleet.totals()
+    uptime = 0.0 if totals.since is None else max(0.0, time.time() - totals.since)
+    return Clients(totals.by_label, totals.connects, totals.disconnects, totals.messages, uptime)
