@@ -26,6 +26,7 @@ from ws_gateway.fleet.fleet import Fleet
 from ws_gateway.hub.hub import Hub, Session
 from ws_gateway.hub.laggards import Patience
 from ws_gateway.hub.rounds import Rounds
+from ws_gateway.sessions.watchers import Watchers
 from ws_gateway.settings import Settings
 from ws_gateway.wire.transport import take_over
 from ws_gateway.wire.wire import Wire
@@ -52,6 +53,8 @@ class Gateway:
             )
         )
         self.rounds = Rounds(self.hub)
+        self.sessions = Watchers(self)
+        self.rounds.beside.append(self.sessions.beat)
         self.past = Past(Memory(settings.newest_kept), settings.tail_mib << 20)
         self.leaving = False
         needs = ("bus", "streams", *(("keys",) if settings.auth_jwks else ()))
@@ -100,6 +103,7 @@ class Gateway:
         """Stop every timer."""
         self.entry.close()
         self.rounds.close()
+        self.sessions.close()
         self.hub.close()
 
     def note_source(self, event: Event) -> None:

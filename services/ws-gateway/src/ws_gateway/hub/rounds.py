@@ -6,6 +6,7 @@ One timer serves all clients; each is spoken to once in `ROUND_SECONDS`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,6 +29,8 @@ class Rounds:
         self._hub = hub
         self._loop = asyncio.get_running_loop()
         self._turn = 0
+        self.beside: list[Callable[[datetime], None]] = []
+        """What else is done once a second."""
         self._next = self._loop.call_later(1.0, self._tick)
 
     def _tick(self) -> None:
@@ -48,6 +51,8 @@ class Rounds:
                 wire.say(wire.session.heartbeat(now) + PING)
         self._hub.laggards.visit()
         self._hub.sweep.forget_silent()
+        for each in self.beside:
+            each(now)
 
     async def say_goodbye(self, within: float) -> None:
         """Tell every client when to come back and close it, in stages, all within *within* seconds."""

@@ -1,0 +1,158 @@
+"""Everybody who watches a session: let in, shown the past, told every half minute that we live."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from baleen_bus import BusError
+from baleen_bus.sessions import read_session
+from baleen_contracts.session import SessionType
+from ws_gateway.bus.tail import Tail
+from ws_gateway.errors import Farewell
+from ws_gateway.hub.wishes import plain
+from ws_gateway.sessions.admission import may_watch, topic_of
+from ws_gateway.sessions.orders import Orders
+from ws_gateway.sessions.past import STREAM, read_past
+from ws_gateway.sessions.replay import Ledger, Past, copies, joined, remembered
+from ws_gateway.sessions.watching import Watching
+from ws_gateway.wire.frames import text_frame
+from ws_gateway.wire.wire import Wire
+
+if TYPE_CHECKING:
+    from ws_gateway.gateway import Gateway
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS: Final = 30
+LOOKED_UP_WITHIN: Final = 2.0
+"""Seconds for finding out whose a session is."""
+READ_WITHIN: Final = 10.0
+"""Seconds for reading a session's past, waiting for others' reads included."""
+_READS_AT_ONCE: Final = 8
+_MOST_SHOWN: Final = 256 << 20
+"""Bytes of replays that may wait for clients, all together."""
+_TRIES: Final = 3
+_SLICE: Final = 100
+"""Frames made at a stretch, some milliseconds' work."""
+
+
+class Watchers:
+    """The clients of sessions."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._reads = asyncio.Semaphore(_READS_AT_ONCE)
+        self._beats: list[set[Wire]] = [set() for _ in range(HEARTBEAT_SECONDS)]
+        self._turn = 0
+        self.ledger = Ledger(_MOST_SHOWN)
+        self.orders = Orders()
+
+    def beat(self, now: datetime) -> None:
+        """Say a heartbeat to those who had theirs half a minute ago; called once a second."""
+        self._turn = (self._turn + 1) % HEARTBEAT_SECONDS
+        here = self._beats[self._turn]
+        for wire in tuple(here):
+            if wire.closing:
+                here.discard(wire)
+            else:
+                session: Watching = wire.session
+                wire.say(text_frame(session.alphalab.heartbeat(now)))
+
+    def close(self) -> None:
+        """Wait for no engine any more."""
+        self.orders.close()
+
+    async def open(self, wire: Wire, session: Watching, kind: SessionType) -> None:
+        """Let a client that was taken in watch its session, or close it with the reason."""
+        refusal = await self._refusal(wire, session, kind)
+        if refusal is None and not wire.closing:
+            self._beats[self._turn].add(wire)
+            session.open(wire)
+            refusal = await self._show(wire, session)
+        if refusal is not None:
+            self._gateway.hub.end(wire, refusal)
+
+    async def _refusal(self, wire: Wire, session: Watching, kind: SessionType) -> Farewell | None:
+        bus = self._gateway.bus
+        if bus is None or not bus.connected:
+            return Farewell.BUS_AWAY
+        try:
+            entry = await read_session(bus, session.session_id, within=LOOKED_UP_WITHIN)
+        except ValueError:
+            entry = None
+        except BusError as error:
+            log.warning("sessions cannot be looked up", reason=str(error))
+            return Farewell.BUS_AWAY
+        return None if may_watch(wire.identity, entry, kind) else Farewell.UNAUTHORIZED_SESSION
+
+    async def _show(self, wire: Wire, session: Watching) -> Farewell | None:
+        """Show the session so far and what comes; nothing is awaited between the two."""
+        topic = topic_of(session.session_id)
+        try:
+            async with asyncio.timeout(READ_WITHIN):
+                past = await self._past(session.session_id, topic)
+        except (BusError, TimeoutError) as error:
+            log.warning("a session cannot be read", reason=str(error) or "not read in time")
+            past = None
+        if past is None:
+            return Farewell.BUS_AWAY
+        frames = await self._frames(session, topic, past)
+        shown = None if frames is None else self.ledger.shown(frames)
+        if shown is None:
+            return Farewell.BUSY
+        self._gateway.hub.move(wire, plain((topic,)), shown)
+        return None
+
+    async def _frames(self, session: Watching, topic: str, past: Past) -> list[bytes] | None:
+        """Return the frames of all events up to what was heard last; None if the tail was too short for that.
+
+        They are made slice by slice, so that others are served in between; what is heard meanwhile is added.
+        """
+        frames: list[bytes] = []
+        hub, dialect = self._gateway.hub, session.alphalab
+        events, heard = past.events, past.heard
+        while True:
+            for event in events[:_SLICE]:
+                frame = hub.frame(dialect, event)
+                if frame is not None:
+                    frames.append(frame)
+            events = events[_SLICE:]
+            if events:
+                await asyncio.sleep(0)
+                continue
+            tail = self._tail()
+            if tail is None or not tail.covers(heard):
+                return None
+            events = copies(tail.after(heard, (topic,)))
+            heard = tail.heard
+            if not events:
+                break
+        if past.skipped:
+            frames.insert(1, text_frame(dialect.truncated(past.skipped, datetime.now(UTC))))
+        return frames
+
+    async def _past(self, session_id: str, topic: str) -> Past | None:
+        """Return the session's events up to what was heard last, from memory where it has them all."""
+        tail, bus = self._tail(), self._gateway.bus
+        if tail is None or bus is None:
+            return None
+        known = remembered(tail, topic)
+        if known is not None:
+            return known
+        async with self._reads:
+            for _ in range(_TRIES):
+                heard = tail.heard
+                read = await read_past(bus, session_id)
+                if tail.covers(
+                    heard
+                ):  # else it has begun anew, or so much was heard that it knows too little
+                    return joined(read, tail, topic)
+        return None
+
+    def _tail(self) -> Tail | None:
+        stream = self._gateway.past.streams.get(STREAM)
+        return stream.tail if stream is not None and stream.tail.floor is not None else None
