@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, Final
 
 import httpx
+import jwt
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -629,3 +630,40 @@ async def test_a_full_gateway_says_try_later_and_a_leaving_one_says_come_back(bu
             assert told[-1]["message"]
             assert await first.close_code() == 1012
             assert await leaving == 0
+
+
+# With tokens, where the operator asks for them.
+
+
+KEY: Final = "a-key-that-both-sides-know-for-this-test"
+
+
+def token(*subscribe: str, admin: bool = False) -> str:
+    """Make a token that lets its bearer hear *subscribe*."""
+    rights = {"subscribe": list(subscribe), "publish": [], "admin": admin}
+    until = datetime.now(UTC) + timedelta(hours=1)
+    claims = {"sub": "somebody", "aud": "baleen", "exp": until, "baleen": rights}
+    return jwt.encode(claims, KEY, "HS256")
+
+
+async def test_a_token_in_the_address_opens_what_it_names(bus_url: str):
+    """Else an error frame and 1008; the statistics are for admins, under both of their addresses."""
+    gamma = token("uw.v1.gex.>")
+    with GatewayProcess(bus_url, WS_GATEWAY_AUTH="jwt", WS_GATEWAY_AUTH_KEY=KEY) as gateway:
+        async with AsyncExitStack() as closing:
+            terminal = Terminal(gateway, closing)
+            assert await (await terminal.joined(f"gamma/spy?token={gamma}")).quiet()
+            for path in ("gamma/SPY", f"unified?token={gamma}", f"darkpool/SPY?token={gamma}"):
+                hook = await terminal.open(path)
+                assert (await hook.next())["type"] == "error"
+                assert await hook.close_code() == 1008
+
+        bearers = [{}, *({"Authorization": f"Bearer {one}"} for one in (gamma, token(admin=True)))]
+        async with httpx.AsyncClient(base_url=gateway.http, timeout=WITHIN) as http:
+            codes = [
+                (await http.get(f"{prefix}/ws/stats", headers=one)).status_code
+                for prefix in ("/api/v1", "")
+                for one in bearers
+            ]
+
+    assert codes == [401, 403, 200] * 2

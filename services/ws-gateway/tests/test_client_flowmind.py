@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import httpx
+import jwt
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -691,6 +692,44 @@ async def test_a_full_gateway_says_1013_and_a_leaving_one_1012(bus_url: str):
             said, code, reason = await first.closed()
             assert (said, code, bool(reason)) == ([], 1012, True)
             assert await leaving == 0
+
+
+# With tokens, where the operator asks for them.
+
+
+KEY: Final = "a-key-that-both-sides-know-for-this-test"
+
+
+def token(*subscribe: str, admin: bool = False) -> str:
+    """Make a token that lets its bearer hear *subscribe*."""
+    rights = {"subscribe": list(subscribe), "publish": [], "admin": admin}
+    until = datetime.now(UTC) + timedelta(hours=1)
+    claims = {"sub": "somebody", "aud": "baleen", "exp": until, "baleen": rights}
+    return jwt.encode(claims, KEY, "HS256")
+
+
+async def test_a_token_in_the_address_opens_what_it_names(bus_url: str, publisher: Publisher):
+    """Without one, or for another ticker, the stream ends with 1008 and no frame; endpoints say 401."""
+    spy = token("uw.v1.gex.SPY")
+    with GatewayProcess(bus_url, WS_GATEWAY_AUTH="jwt", WS_GATEWAY_AUTH_KEY=KEY) as gateway:
+        async with AsyncExitStack() as closing:
+            app = FlowMind(gateway, closing)
+            stream = await app.open(f"gex/spy?token={spy}")
+            await publisher.publish(gex(1_000, gamma_oi=123.0))
+            while (await stream.next())["net_gex"] != 123.0:
+                pass
+            for path in ("gex/SPY", f"gex/QQQ?token={spy}", f"flow?token={spy}", "gex/SPY?token=forged"):
+                said, code, reason = await (await app.open(path)).closed()
+                assert (said, code, bool(reason)) == ([], 1008, True)
+
+            bearers = [{}, *({"Authorization": f"Bearer {one}"} for one in (spy, token(admin=True)))]
+            codes = [
+                [(await app.http.get("/channels", headers=one)).status_code for one in bearers],
+                [(await app.http.post("/reconnect", headers=one)).status_code for one in bearers],
+            ]
+
+    assert codes == [[401, 200, 200], [401, 403, 503]]
+    assert spy not in gateway.log_text()
 
 
 # The four endpoints.
