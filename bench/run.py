@@ -1,4 +1,4 @@
-"""Everything that `make bench` measures: the fan-out, then the ingest.
+"""Everything that `make bench` measures: the fan-out, the ingest, the filters.
 
 ``--small`` sees in under a minute that the benches work; other arguments go to the fan-out.
 """
@@ -17,7 +17,12 @@ def main() -> int:
     """Run each bench as a process of its own; the worst exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     codes = []
-    for module, arguments in (("bench.fanout", sys.argv[1:]), ("bench.ingest", _only_small(sys.argv[1:]))):
+    small = _only_small(sys.argv[1:])
+    for module, arguments in (
+        ("bench.fanout", sys.argv[1:]),
+        ("bench.ingest", small),
+        ("bench.filters", small),
+    ):
         codes.append(_run([sys.executable, "-m", module, *arguments]))
     return max(codes)
 
