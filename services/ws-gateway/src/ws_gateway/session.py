@@ -79,9 +79,12 @@ class Plain:
         """Return nothing: the ping is enough."""
         return b""
 
-    def farewell(self, reason: Farewell, now: datetime) -> tuple[int, str, bytes]:
+    def farewell(
+        self, reason: Farewell, now: datetime, particular: str | None = None
+    ) -> tuple[int, str, bytes]:
         """Return code, reason and an error frame, since not every client shows close codes."""
-        code, words = _FAREWELLS[reason]
+        code, usual = _FAREWELLS[reason]
+        words = particular or usual
         return code, words, text_frame(self.dialect.error(reason.value, words, now))
 
     def expiring(self, in_seconds: float) -> bytes:  # noqa: ARG002 - seeds know nothing of tokens

@@ -143,9 +143,10 @@ class AlphaLab:
         told = {"error_code": code, "code": code, "message": message, "details": details}
         return frame("error", told, now)
 
-    def error(self, code: str, message: str, now: datetime) -> bytes:
+    def error(self, code: str, message: str, now: datetime, particular: str | None = None) -> bytes:
         """Return the error event for a word of the gateway's own, which stays in the details."""
-        return self.failed(_CODES.get(code, WEBSOCKET_ERROR), message, now, reason=code)
+        details = {"reason": code} if particular is None else {"reason": code, "why": particular}
+        return self.failed(_CODES.get(code, WEBSOCKET_ERROR), message, now, **details)
 
     def _unknown(self, action: str) -> Wrong:
         known = [*self.orders, "ping"]

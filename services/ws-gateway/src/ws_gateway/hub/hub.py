@@ -195,9 +195,7 @@ class Hub:
         self.take_off(wire)
         session: Session = wire.session
         now = datetime.now(UTC)
-        code, words, last = session.farewell(reason, now)
-        if particular is not None:
-            words, last = particular, text_frame(session.dialect.error(reason.value, particular, now))
+        code, words, last = session.farewell(reason, now, particular)
         self.farewells[code, reason] += 1
         wire.close(code, close_words(words), last)
 

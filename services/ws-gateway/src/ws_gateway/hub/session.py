@@ -32,8 +32,16 @@ class Session(Protocol):
         """Return the frames, beside the ping, that show an idle client that we live."""
         ...
 
-    def farewell(self, reason: Farewell, now: datetime) -> tuple[int, str, bytes]:
-        """Return close code, close reason and the frames said before, for ending a conversation."""
+    def farewell(
+        self, reason: Farewell, now: datetime, particular: str | None = None
+    ) -> tuple[int, str, bytes]:
+        """Return close code, close reason and the frames said before, for ending a conversation.
+
+        Args:
+            reason: why.
+            now: the time.
+            particular: words for this case alone, in place of the usual ones.
+        """
         ...
 
     def expiring(self, in_seconds: float) -> bytes:

@@ -263,9 +263,12 @@ class Conversation:
         """Return the frame that shows an idle client that we live."""
         return text_frame(self.dialect.heartbeat(now))
 
-    def farewell(self, reason: Farewell, now: datetime) -> tuple[int, str, bytes]:
+    def farewell(
+        self, reason: Farewell, now: datetime, particular: str | None = None
+    ) -> tuple[int, str, bytes]:
         """Return code, reason and last frames; who may come back is told when, spread over a while."""
-        code, words = _FAREWELLS[reason]
+        code, usual = _FAREWELLS[reason]
+        words = particular or usual
         wait = random.randrange(_COME_BACK_WITHIN_MS)  # noqa: S311 - spreads load, guards nothing
         last = text_frame(self.dialect.error(reason.value, words, now))
         if reason is Farewell.LEAVING:

@@ -71,6 +71,7 @@ class Watchers:
         refusal = await self._refusal(wire, session, kind)
         if refusal is None and not wire.closing:
             self._beats[self._turn].add(wire)
+            wire.hears_on = True
             session.open(wire)
             refusal = await self._show(wire, session)
         if refusal is not None:

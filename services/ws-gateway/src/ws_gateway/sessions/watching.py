@@ -77,12 +77,17 @@ class Watching(Plain):
         else:
             self._say(wire, *self.alphalab.answer(said, datetime.now(UTC)))
 
-    def farewell(self, reason: Farewell, now: datetime) -> tuple[int, str, bytes]:
-        """Return close code, reason and error frame, in the words that these clients know."""
+    def farewell(
+        self, reason: Farewell, now: datetime, particular: str | None = None
+    ) -> tuple[int, str, bytes]:
+        """Return close code, reason and error frame, in the words that these clients know.
+
+        What is particular stands in the frame's details.
+        """
         if reason not in _FAREWELLS:
-            return super().farewell(reason, now)
+            return super().farewell(reason, now, particular)
         code, words = _FAREWELLS[reason]
-        return code, words, text_frame(self.alphalab.error(reason.value, words, now))
+        return code, words, text_frame(self.alphalab.error(reason.value, words, now, particular))
 
     def _obey(self, wire: Wire, order: Order) -> None:
         if not wire.identity.may_publish(session_subject(self.session_id)):

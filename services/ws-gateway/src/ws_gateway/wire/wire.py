@@ -35,6 +35,7 @@ class Wire(Speaker):
         connected_at: when, in Unix seconds.
         fell_at: when it last fell behind, in Unix seconds; 0 for never.
         fell_since: of each stream of which it was then dropped something, the number after which it was.
+        hears_on: whether it is heard while it is shown a snapshot; for who cannot ask for another one.
         id: a word for it that says nothing else.
         identity: who it is, and what it may do.
         moved_at: when its full socket was last seen to take anything, in seconds of the hub's clock.
@@ -59,6 +60,7 @@ class Wire(Speaker):
         "counted_from",
         "fell_at",
         "fell_since",
+        "hears_on",
         "id",
         "identity",
         "moved_at",
@@ -78,7 +80,7 @@ class Wire(Speaker):
         self._early: list[str] = []
         self._closer: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None
-        self._deaf = False
+        self._deaf = self.hears_on = False
         self.id = secrets.token_hex(_ID_BYTES)
         self.identity = ANYBODY
         self.number = 0
@@ -109,7 +111,7 @@ class Wire(Speaker):
     def _pour(self) -> None:
         """Write what waits; what the client asked while a snapshot was shown is heard when that is over."""
         super()._pour()
-        if self._inbox.waiting and self._turn is None and not self.backlog.showing:
+        if self._inbox.waiting and self._turn is None and self._listens:
             self._turn = self._loop.call_soon(self._read_on)
 
     def _read_all(self) -> None:
@@ -166,7 +168,7 @@ class Wire(Speaker):
         inbox = self._inbox
         if inbox.unread and not inbox.waiting:
             inbox.read(self._loop.time())
-        while inbox.waiting and not self.closing and not self.backlog.showing:
+        while inbox.waiting and not self.closing and self._listens:
             text = inbox.waiting.popleft()
             if text is None:
                 self.say(self.keeper.refused(self, Refusal.BINARY))
@@ -174,6 +176,10 @@ class Wire(Speaker):
                 self.keeper.heard(self, text)
         self._answer()
         self._mind_the_rest()
+
+    @property
+    def _listens(self) -> bool:
+        return self.hears_on or not self.backlog.showing
 
     def _answer(self) -> None:
         """Answer what is no text: a broken protocol, a ping, a goodbye."""
