@@ -176,7 +176,9 @@ async def read_wishes(source: Bus | Bucket) -> tuple[list[Wish], list[tuple[str,
     entries, _ = await bucket.read_newest(MOST, key=f"{_FIRST}>")
     newest, older = await bucket.read_newest(MOST + len(entries))
     others = [entry for entry in newest if not entry.key.startswith(_FIRST)][-MOST:]
-    excess = len(newest) + older - len(entries) - len(others)
+    all_read = len(entries) < MOST and len(newest) < MOST + len(entries)
+    # What is written between the readings is not too much, only not read yet.
+    excess = 0 if all_read else len(newest) + older - len(entries) - len(others)
     refused += [(">", str(WishReason.TOO_MANY))] * excess
     entries += others
     for number, entry in enumerate(entries):
