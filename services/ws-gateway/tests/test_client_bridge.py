@@ -8,6 +8,7 @@ import copy
 import json
 import random
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
@@ -407,3 +408,112 @@ async def test_a_thread_of_the_trading_process_is_heard_like_any_other(gateway: 
         await client.until(lambda: len(client.of("event")) == 50)
         await asyncio.to_thread(thread.join)
         assert [told["data"]["n"] for told in client.of("event")] == list(range(50))
+
+
+POSITION = {
+    "event": "sl_hit",
+    "level": 92.0,
+    "reason": "SL",
+    "qty_lots": 1,
+    "qty_units": 75,
+    "exit_price": 91.5,
+    "entry_price": 132.5,
+    "pnl": -3075.0,
+    "total_pnl": -3075.0,
+    "order_id": "1",
+    "symbol": "NIFTY",
+    "strike": 22500,
+    "direction": "CE",
+    "remaining_qty_lots": 1,
+    "remaining_qty_units": 75,
+    "timestamp": "2026-04-27T10:01:00",
+}
+STATE_CHANGE = {
+    "path": "trading.daily_pnl",
+    "new_value": 1,
+    "old_value": None,
+    "timestamp": "2026-04-27T10:00:00",
+}
+MISMATCH = {"order_id": "1", "tradingsymbol": "X", "local_qty": 75, "broker_qty": 150, "difference": 75}
+TOPICS: dict[str, dict[str, Any]] = {
+    "trade_executed": {"order_id": "1", "symbol": "NIFTY", "sl": 92.0, "tp": None, "signal": {"strike": 1}},
+    "position_updated": POSITION,
+    "position_event": POSITION,
+    "position_closed": {"order_id": "1", "exit_price": 91.5, "total_pnl": -1.0, "reason": "SL", "update": {}},
+    "signal_detected": {"signal": {"direction": "CE"}, "timestamp": "2026-04-27T10:00:00"},
+    "daily_loss_breached": {
+        "daily_pnl": -5000,
+        "daily_loss_limit_pct": 2.5,
+        "timestamp": "2026-04-27T10:00:00",
+    },
+    "runner_started": {"timestamp": "2026-04-27T10:00:00"},
+    "runner_stopped": {"timestamp": "2026-04-27T15:30:00"},
+    "trade_logged": {"trade": {"row": 1}, "original_trade": {"order_id": "1"}},
+    "trade_exit_updated": {"order_id": "1", "exit_price": 91.5, "pnl": -1.0, "outcome": "loss"},
+    "market_data_updated": {"1h_candles": 48, "15m_candles": 96, "timestamp": "2026-04-27T10:00:00"},
+    "tick_update": {
+        "tradingsymbol": "X",
+        "ltp": 1.05,
+        "timestamp": 1777282261.25,
+        "is_index": False,
+        "old_ltp": 1,
+    },
+    "state_changed": STATE_CHANGE,
+    "state_stale": {"path": "trading.daily_pnl", "age_seconds": 31.5, "max_age_seconds": 30},
+    "position_mismatch_detected": {"mismatches": [MISMATCH], "timestamp": "2026-04-27T10:00:00"},
+    "position_reconciliation_success": {"broker_positions": 1, "local_positions": 1, "timestamp": "t"},
+    "position_reconciliation_error": {"error": "broker away", "timestamp": "2026-04-27T10:00:00"},
+}
+
+
+async def test_every_topic_of_the_trading_process_arrives_as_it_was_published(
+    gateway: GatewayProcess, publisher: Publisher
+):
+    """Types keep their spelling, data are not touched, whatever kind of time they hold."""
+    async with Client(url(gateway)) as client:
+        for kind, data in TOPICS.items():
+            await publisher.publish(BridgeEvent(event_type=kind, data=data, occurred_at=datetime.now(UTC)))
+        await client.until(lambda: len(client.of("event")) == len(TOPICS))
+        assert {told["event_type"]: told["data"] for told in client.of("event")} == TOPICS
+
+
+async def test_what_happens_is_pushed_at_once(gateway: GatewayProcess, publisher: Publisher):
+    """Critical events and changes of state arrive long before the two seconds that the document allows."""
+    async with Client(url(gateway)) as client:
+        for number in range(20):
+            began = time.monotonic()
+            last = await publisher.publish(
+                event("daily_loss_breached", n=number) if number % 2 else state("at.once", number)
+            )
+            await client.until(lambda: client.revision >= last.seq)  # noqa: B023 - awaited here
+            assert time.monotonic() - began < 2.0
+
+
+async def test_state_outlives_the_gateway(bus_url: str, publisher: Publisher):
+    """The state is on the bus: a gateway that starts later shows it, and what was removed stays removed."""
+    await publisher.publish(state("outlives.kept", {"a": 1}))
+    await publisher.publish(state("outlives.gone", 1))
+    await publisher.publish(state("outlives.gone", deleted=True))
+    with GatewayProcess(bus_url) as later:
+        async with Client(url(later)) as client:
+            assert client.queue[0]["data"]["state"]["outlives"] == {"kept": {"a": 1}}
+
+
+async def test_a_bus_made_anew_is_told_and_its_state_is_the_new_one():
+    """Dashboards hear of it, forget what is not there any more, and go on with the new numbers."""
+    with NatsServer() as server:
+        await bootstrap(url=server.url)
+        async with open_bus(url=server.url, name="test") as bus, Publisher(bus, source="test") as publisher:
+            await publisher.publish(state("before", 1))
+            await publisher.publish(event("before"))
+            with GatewayProcess(server.url) as running:
+                async with Client(url(running)) as client:
+                    assert client.state == {"before": 1}
+                    await bus.request_json("$JS.API.STREAM.DELETE.BRIDGE")
+                    await bootstrap(url=server.url)
+                    await publisher.publish(state("after", 2))
+                    await client.until(lambda: client.state == {"after": 2})
+                    (gap,) = client.of("gap")
+                    assert (gap["from"], gap["to"], gap["reason"]) == (1, 2, "stream_recreated")
+                    assert client.revision == 1
+                    assert client.connections == 1
