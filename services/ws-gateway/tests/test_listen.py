@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from baleen_bus import Bus, Delivered, Gap, GapReason, Publisher, open_bus
 from baleen_bus.testing import NatsServer
+from baleen_contracts.bridge import BridgeState
 from baleen_contracts.catalogue import Entity, by_name, example
 from ws_gateway.bus.heard import heard_streams
 from ws_gateway.bus.listen import Listener
@@ -104,3 +106,30 @@ async def test_one_gap_is_told_once_whatever_a_client_wants(live: Any, nats_serv
             assert [frame["topic"] for frame in heard[:-1]] == ([topic] if topic else [])
             assert all(frame["reason"] == "expired" for frame in heard[:-1])
     assert live.gateway.gaps == 1
+
+
+async def test_a_stream_that_lost_its_end_has_the_state_before_it(live: Any, nats_server: NatsServer):
+    """What was told and is not stored any more is forgotten; what it had replaced is read from the stream."""
+    gateway = live.gateway
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    pattern = by_name("bridge_state").pattern
+    async with (
+        open_bus(url=nats_server.url, name="test") as bus,
+        Publisher(bus, source="test") as publisher,
+        AsyncExitStack() as closing,
+    ):
+        for path in ("old", "kept", "other"):
+            await publisher.publish(BridgeState(path=path, value=1, occurred_at=at))
+        listener = Listener(gateway, bus, "BRIDGE", heard_streams()["BRIDGE"])
+        await listener.follow(closing)
+        live.number = 8
+        for path in ("old", "new"):
+            live.say(f"bridge.v1.state.{path}")
+        assert sorted(event.seq for event in gateway.last(pattern)) == [2, 3, 9, 10]
+        settled: list[str] = []
+        gateway.on_settled.append(settled.append)
+        listener._on_gap(Gap("BRIDGE", 3, 10, GapReason.WENT_BACK))
+        assert [event.subject for event in gateway.last(pattern)] == ["bridge.v1.state.kept"]
+        await live.until(lambda: settled == ["BRIDGE"])
+        assert [event.seq for event in gateway.last(pattern)] == [1, 2]
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("look-back")]

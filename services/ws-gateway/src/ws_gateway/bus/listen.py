@@ -16,15 +16,18 @@ import structlog
 from baleen_bus import (
     ApiRefused,
     Bus,
+    BusError,
     Delivered,
     Follower,
     Gap,
+    GapReason,
     LastPerSubject,
     Live,
     Unreachable,
     fetch_last,
     fetch_newest,
 )
+from baleen_bus.connection import end_task
 from baleen_bus.reading import fetch_after, stream_state
 from baleen_contracts.catalogue import Delivery, Entity, entity_of
 from ws_gateway.bus.heard import heard_streams
@@ -54,6 +57,8 @@ class Listener:
         self._entities = entities
         self._names: dict[str, str | None] = {}
         self._held: list[Event] | None = []
+        self._looking_back: list[asyncio.Task[None]] = []
+        self._latest = [entity for entity in entities if entity.delivery is Delivery.LATEST]
         self._remembered_to = 0
         self._source_due = 0.0
         self._caught_up = asyncio.Event()
@@ -84,6 +89,7 @@ class Listener:
             ApiRefused, Unreachable: the bus does not answer or has no such stream yet.
         """
         await closing.enter_async_context(self.follower)
+        closing.push_async_callback(self._end_looking_back)
         began = self.follower.position
         if self._only_last:
             await self._caught_up.wait()
@@ -167,6 +173,28 @@ class Listener:
             self._kept.patterns,
             lambda topics: dialect.gap(cover(topics), start, end, reason),
         )
+        if gap.reason is GapReason.WENT_BACK:
+            looking = asyncio.create_task(self._look_back(gap.from_seq - 1), name=f"look-back-{self._stream}")
+            self._bus.supervise(looking)
+            self._looking_back = [*(task for task in self._looking_back if not task.done()), looking]
+
+    async def _look_back(self, until: int) -> None:
+        """Remember what the stream, which lost its end, holds up to *until* of what only the last counts."""
+        found: list[Delivered] | None = None
+        while found is None:
+            try:
+                found = [item for entity in self._latest for item in await self._past(entity)]
+            except BusError as error:
+                log.info("cannot look back yet", stream=self._stream, reason=str(error))
+                await asyncio.sleep(_TRY_AGAIN_AFTER)
+        for event in (self._event(item) for item in found if item.seq <= until):
+            if event is not None:
+                self._gateway.past.memory.restore(event)
+        self._gateway.settle(self._stream)
+
+    async def _end_looking_back(self) -> None:
+        for looking in self._looking_back:
+            await end_task(looking)
 
     def _event(self, delivered: Delivered) -> Event | None:
         subject = delivered.subject

@@ -81,6 +81,10 @@ class Memory:
         newest = self._newest[event.entity]
         return bool(newest) and newest[-1].stream == event.stream and newest[-1].seq >= event.seq
 
+    def restore(self, event: Event) -> None:
+        """Remember *event* as the last of its subject if none is; it is older than all that comes."""
+        self._last[event.entity].setdefault(event.subject, event)
+
     def forget(self, stream: str, after: int) -> None:
         """Forget what *stream* told after number *after*: it holds something else there now, or nothing."""
 
