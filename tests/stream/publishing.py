@@ -14,10 +14,10 @@ from ws_gateway.topics import matches
 SIGNAL = by_name("signal")
 
 
-def signal(symbol: str, confidence: float = 0.5) -> Signal:
-    """Make a signal that no other is equal to."""
+def signal(symbol: str, word: str = "") -> Signal:
+    """Make a signal that no other is equal to, and whose id begins with a word."""
     now = datetime.now(UTC)
-    given = {"symbol": symbol, "id": uuid4().hex, "confidence": confidence}
+    given = {"symbol": symbol, "id": word + uuid4().hex}
     return Signal.model_validate({**example(SIGNAL), **given, "occurred_at": now, "received_at": now})
 
 
@@ -30,7 +30,7 @@ async def publish(
     while not until():
         due = int((loop.time() - began) * rate)
         while count < due:
-            publisher.offer(signal(symbols[count % len(symbols)], count % 100 / 100))
+            publisher.offer(signal(symbols[count % len(symbols)]))
             count += 1
         await asyncio.sleep(0.005)
     assert await publisher.drain(30) == 0

@@ -128,6 +128,7 @@ class Follower:
             self._sequence.move_to(max([state.last_seq, *(item.seq for item in snapshot[-1:])]))
         else:
             self._sequence.move_to(state.last_seq)
+        self._last_heard = max(self._last_heard, self._sequence.last)
 
     def _hear(self, subject: bytes, body: bytes, headers: bytes | None) -> None:
         origin = None if headers is None else origin_of(headers)
