@@ -10,9 +10,11 @@ from datetime import UTC, date, datetime
 from random import Random
 
 from baleen_bus import open_bus
+from baleen_bus.sessions import read_session
 from baleen_bus.testing import NatsServer
 from baleen_contracts.session import SESSION_DATA, SessionEvent
 from uw_simulator import demo_script as script
+from uw_simulator.demo_sessions import BACKTEST, FORWARD, backtest, forward
 from uw_simulator.market.market import Market
 from uw_simulator.testing import Simulator
 
@@ -23,10 +25,10 @@ def test_the_scripted_sessions_hold_to_the_contract():
     """They begin, tell candles, decisions, trades and figures, and end; every event is valid."""
     for steps, needs in (
         (
-            script.backtest(Random(1)),
+            backtest(Random(1), NOW),
             {"candle", "ai_thinking", "ai_decision", "position_opened", "position_closed"},
         ),
-        (script.forward(Random(1)), {"candle", "price_update", "countdown_update", "ai_decision"}),
+        (forward(Random(1), NOW), {"candle", "price_update", "countdown_update", "ai_decision"}),
     ):
         events = [
             SessionEvent(
@@ -78,3 +80,7 @@ async def test_they_reach_the_bus_with_the_simulators_own_rights(nats_server_wit
         options = {"nats_url": server.url, "nats_user": login["user"], "nats_password": login["password"]}
         async with Simulator.in_process(demo_publishers=True, **options), asyncio.timeout(20):
             await complete.wait()
+            for session_id, kind in ((BACKTEST, "backtest"), (FORWARD, "forward")):
+                entry = await read_session(bus, session_id)
+                assert entry is not None
+                assert (entry.session_type, entry.owner, entry.state) == (kind, "demo", "running")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
@@ -12,15 +12,16 @@ import structlog
 
 from baleen_bus import OutboxFull, Publisher, open_bus
 from baleen_contracts.message import Message
-from baleen_contracts.session import SessionEvent, SessionType
+from baleen_contracts.session import SessionType
 from uw_simulator import demo_script as script
+from uw_simulator.demo_engine import DemoEngine
+from uw_simulator.demo_sessions import BACKTEST, FORWARD, backtest, forward
 from uw_simulator.market.market import Market
 from uw_simulator.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 _SIGNAL_EVERY, _INSIGHT_EVERY, _NARRATIVE_EVERY = 5, 7, 20
-_BETWEEN_SESSIONS = 5.0
 
 
 async def publish_demo(settings: Settings, market: Callable[[], Market]) -> None:
@@ -33,13 +34,14 @@ async def publish_demo(settings: Settings, market: Callable[[], Market]) -> None
         Publisher(bus, source="uw-simulator", max_messages=1_000) as publisher,
         asyncio.TaskGroup() as tasks,
     ):
-        log.info("demo publishers speak", backtest=script.BACKTEST, forward=script.FORWARD)
+        log.info("demo publishers speak", backtest=BACKTEST, forward=FORWARD)
         tasks.create_task(_tell(publisher, market), name="demo-market")
         for session_id, kind, steps in (
-            (script.BACKTEST, SessionType.BACKTEST, script.backtest),
-            (script.FORWARD, SessionType.FORWARD, script.forward),
+            (BACKTEST, SessionType.BACKTEST, backtest),
+            (FORWARD, SessionType.FORWARD, forward),
         ):
-            tasks.create_task(_play(publisher, session_id, kind, steps), name=session_id)
+            engine = DemoEngine(bus, publisher, session_id, kind, steps)
+            tasks.create_task(engine.play(), name=session_id)
 
 
 async def _tell(publisher: Publisher, market: Callable[[], Market]) -> None:
@@ -57,24 +59,6 @@ async def _tell(publisher: Publisher, market: Callable[[], Market]) -> None:
             _say(publisher, script.market_data(market(), ticker, now))
         second += 1
         await asyncio.sleep(1)
-
-
-async def _play(
-    publisher: Publisher, session_id: str, kind: SessionType, steps: Callable[[Random], Iterator[script.Step]]
-) -> None:
-    """Play one session again and again."""
-    while True:
-        for wait, data in steps(Random()):  # noqa: S311 - a demo
-            await asyncio.sleep(wait)
-            event = SessionEvent(
-                session_id=session_id,
-                session_type=kind,
-                event=data.event,
-                data=data.model_dump(mode="json", exclude_unset=True),
-                occurred_at=datetime.now(UTC),
-            )
-            _say(publisher, event)
-        await asyncio.sleep(_BETWEEN_SESSIONS)
 
 
 def _say(publisher: Publisher, message: Message) -> None:
