@@ -18,7 +18,7 @@ from baleen_runtime.health import Health
 from ws_gateway.doors.addresses import client_of, network_of
 from ws_gateway.doors.bearer import Bearer
 from ws_gateway.doors.handshakes import Handshakes
-from ws_gateway.doors.keyring import Keyring
+from ws_gateway.doors.keyring import PAUSE, Keyring
 from ws_gateway.doors.keys import KeySet, key_of
 from ws_gateway.doors.limits import Kind, Limits
 from ws_gateway.doors.rights import ANYBODY, NOBODY, Identity
@@ -86,6 +86,7 @@ class Entry:
             _fixed(settings),
             settings.auth_jwks,
             every=settings.auth_jwks_refresh_seconds,
+            pause=PAUSE,
             on_read=lambda flaw: health.report("keys", ok=flaw is None, reason=flaw or ""),
         )
         self.limits = Limits(

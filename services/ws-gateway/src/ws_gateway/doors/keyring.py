@@ -55,8 +55,8 @@ class Keyring:
         source: str | None,
         *,
         every: float,
+        pause: float,
         on_read: Callable[[str | None], None],
-        pause: float = PAUSE,
     ) -> None:
         """Hold the *fixed* keys; `keep` reads the others.
 
@@ -64,13 +64,13 @@ class Keyring:
             fixed: the keys of the settings.
             source: a file, or an address, of a key set; None for none.
             every: seconds from one reading to the next.
-            on_read: called after each reading with None, or with the reason why it failed.
-            pause: the least seconds from one reading to the next.
+            pause: the least seconds from one reading to the next, whatever tokens name.
+            on_read: called after each reading with None, or with the reason why there are still no keys.
         """
         self.keys = fixed
         self.readings = self.failures = 0
         self._fixed, self._source = fixed, source
-        self._every, self._pause = max(every, pause), pause
+        self._every, self._pause = every, pause
         self._on_read = on_read
         self._wished = asyncio.Event()
         self._reading: asyncio.Future[None] | None = None
