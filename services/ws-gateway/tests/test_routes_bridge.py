@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from websockets.asyncio.client import ClientConnection
@@ -215,8 +216,11 @@ async def test_what_a_client_calls_itself_is_cut_and_escaped(live: Any, said: st
     async with live.connect("/ws", additional_headers={"x-client-id": said}) as client:
         await read(client)
         (wire,) = live.gateway.hub.wires
-        assert wire.session.client == shown
-        assert wire.session.label == "bridge"
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{live.port}") as http:
+            told = (await http.get(f"/v1/clients/{wire.id}")).json()
+        assert told["calls_itself"] == (shown or None)
+        assert told["label"] == "bridge"
+        assert not said or said not in live.metrics()
 
 
 async def test_the_health_is_unhealthy_while_the_bus_is_away(live: Any):

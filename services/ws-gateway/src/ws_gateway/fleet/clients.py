@@ -35,6 +35,7 @@ def details_of(hub: Hub, wire: Wire) -> dict[str, Any]:
     return {
         **_figures_of(hub, wire),
         "dialect": wire.session.dialect.name,
+        "calls_itself": getattr(wire.session, "client", "") or None,  # where a dialect has names
         "address": address_of(wire),
         "subject": identity.subject,
         "may": {

@@ -169,14 +169,14 @@ async def on_bridge(websocket: WebSocket) -> None:
 
 @router.get("/health", tags=["bridge"])
 async def health(request: Request, response: Response) -> dict[str, Any]:
-    """Say whether what clients are shown is the present, and count them."""
+    """Say whether what clients are shown is the present, and count those of all workers."""
     gateway: Gateway = request.app.state.gateway
     ready = gateway.health.ready
     response.status_code = 200 if ready else 503
     response.headers["access-control-allow-origin"] = "*"
     return {
         "status": "healthy" if ready else "unhealthy",
-        "connections": gateway.hub.by_label[LABEL],
+        "connections": gateway.fleet.totals().by_label.get(LABEL, 0),
         "timestamp": stamp(datetime.now(UTC)),
     }
 
