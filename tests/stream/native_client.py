@@ -29,6 +29,7 @@ class NativeClient:
         gaps: the gap frames.
         recovered: what each `subscribed` said that answered positions.
         codes: how connections were closed by the gateway.
+        began: the number of each stream at which it began to hear.
     """
 
     url: str | list[str]
@@ -40,6 +41,7 @@ class NativeClient:
     gaps: list[dict[str, Any]] = field(default_factory=list)
     recovered: list[bool | None] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
+    began: dict[str, int] = field(default_factory=dict)
     connections: int = 0
     live: asyncio.Event = field(default_factory=asyncio.Event)
     _positions: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -84,6 +86,8 @@ class NativeClient:
         match frame["op"]:
             case "subscribed":
                 self.recovered.append(frame.get("recovered"))
+                for stream, _, seq in map(_place, frame["at"]):
+                    self.began.setdefault(stream, seq)
                 if frame.get("recovered") is not True:
                     self._promised = frame["at"]  # they count once all of the snapshot came
             case "snapshot_end":

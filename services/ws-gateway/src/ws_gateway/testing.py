@@ -68,6 +68,12 @@ class GatewayProcess:
             self._process.kill()
             return self._process.wait()
 
+    def kill(self) -> None:
+        """End it where it stands (SIGKILL)."""
+        assert self._process is not None, "the gateway was not started"  # noqa: S101 - a misuse by the test
+        self._process.kill()
+        self._process.wait()
+
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
