@@ -12,7 +12,7 @@ import orjson
 from websockets.frames import Frame, Opcode
 
 from ws_gateway.wire import wire as wire_module
-from ws_gateway.wire.inbox import FRAMES_AT_ONCE, MAX_PIECES, SLICE
+from ws_gateway.wire.inbox import FRAMES_PER_SECOND, MAX_PIECES, SECONDS_AT_ONCE, SLICE
 
 FILLING = "x" * 1_000
 LIMIT = 65_536
@@ -167,10 +167,22 @@ async def test_a_flood_is_read_slice_by_slice_and_ended(live: Any):
 
     assert read
     assert max(read) <= 16_384
-    assert sum(read) < 6 * (FRAMES_AT_ONCE + SLICE)
+    assert sum(read) < 6 * (FRAMES_PER_SECOND * SECONDS_AT_ONCE + SLICE)
     assert flooding.close_code == 4102
     assert 'refusals_total{reason="too_many_messages"} 1.0' in live.metrics()
     assert 'closes_total{code="4102",reason="too_many_messages"} 1.0' in live.metrics()
+
+
+async def test_the_operator_decides_how_much_a_client_may_say(serve_with: Any):
+    """Five seconds' worth at once, and one more ends the conversation."""
+    async with serve_with(messages_per_second=2) as live, live.connect() as client:
+        await live.hear(client)
+        for _ in range(10):
+            assert (await live.ask(client, op="ping"))["op"] == "pong"
+        for _ in range(10):
+            await client.send('{"op":"ping"}')
+        await asyncio.wait_for(client.wait_closed(), 5)
+        assert client.close_code == 4102
 
 
 async def test_older_routes_end_a_flood_with_a_code_of_the_standard(live: Any):

@@ -59,6 +59,7 @@ class Gateway:
         self.leaving = False
         needs = ("bus", "streams", *(("keys",) if settings.auth_jwks else ()))
         self.health = Health("ws-gateway", needs=needs)
+        self.hub.frames_per_second = settings.messages_per_second
         self.entry = Entry(settings, self.hub, self.health)
         self.fleet = Fleet(self.hub, self.entry.limits)
         self.bus: Bus | None = None

@@ -14,6 +14,7 @@ from ws_gateway.doors.addresses import network_of
 from ws_gateway.doors.keyring import flaw_of_source
 from ws_gateway.doors.keys import key_of
 from ws_gateway.errors import KeysFlawed
+from ws_gateway.wire.inbox import FRAMES_PER_SECOND
 
 _LOCAL_PORTS = (3000, 5173, 8000, 8501)
 
@@ -98,6 +99,9 @@ class Settings(ServiceSettings):
         default=50.0, ge=0, description="The same of one address, but of this machine's; 0 for any."
     )
     max_frame_bytes: int = Field(default=65_536, ge=1_024, description="Largest frame a client may send.")
+    messages_per_second: float = Field(
+        default=FRAMES_PER_SECOND, ge=1, description="Frames one client may send, five times as many at once."
+    )
     client_buffer_bytes: int = Field(
         default=1_048_576,
         ge=65_536,

@@ -27,6 +27,7 @@ from ws_gateway.hub.sweep import Sweep
 from ws_gateway.hub.wishes import Verdicts, Wish
 from ws_gateway.topics import overlap
 from ws_gateway.wire.frames import close_frame, close_words, text_frame
+from ws_gateway.wire.inbox import FRAMES_PER_SECOND
 from ws_gateway.wire.parcel import Books, Parcel
 from ws_gateway.wire.wire import Wire
 
@@ -52,6 +53,7 @@ class Hub:
         self._born = clock()
         self.wires: set[Wire] = set()
         self.client_limit, self.total_limit = patience.client_bytes, patience.total_bytes
+        self.frames_per_second = FRAMES_PER_SECOND
         self.books = Books()
         self.laggards = Laggards(self, patience)
         self.lanes = Lanes()

@@ -18,7 +18,9 @@ from ws_gateway.errors import Refusal
 SLICE: Final = 4_096
 """Bytes read at a time: some milliseconds' work where all frames are empty."""
 FRAMES_PER_SECOND: Final = 200.0
-FRAMES_AT_ONCE: Final = 1_000
+"""What one client may say in the long run, where the operator decides nothing else."""
+SECONDS_AT_ONCE: Final = 5.0
+"""What it may say at once, in seconds' worth of that."""
 MAX_PIECES: Final = 256
 """Frames that one text may come in."""
 
@@ -26,15 +28,16 @@ MAX_PIECES: Final = 256
 class Inbox:
     """The frames of one client, read but not heard."""
 
-    __slots__ = ("_allowed", "_conn", "_parts", "_pieces", "_since", "_unread", "flaw", "waiting")
+    __slots__ = ("_allowed", "_conn", "_parts", "_pieces", "_rate", "_since", "_unread", "flaw", "waiting")
 
-    def __init__(self, conn: ServerProtocol, now: float) -> None:
-        """Read what comes for *conn*, whose handshake is over, from *now* in seconds on."""
+    def __init__(self, conn: ServerProtocol, now: float, rate: float = FRAMES_PER_SECOND) -> None:
+        """Read what comes for *conn*, whose handshake is over, from *now* in seconds on, *rate* a second."""
         self._conn = conn
         self._unread = b""
         self._parts: list[bytes] | None = None
         self._pieces = 0
-        self._allowed = float(FRAMES_AT_ONCE)
+        self._rate = rate
+        self._allowed = rate * SECONDS_AT_ONCE
         self._since = now
         self.waiting: deque[str | None] = deque()
         """Whole texts, oldest first; None is a binary frame."""
@@ -78,9 +81,9 @@ class Inbox:
         self.waiting.clear()
 
     def _spend(self, frames: int, now: float) -> None:
-        regained = (now - self._since) * FRAMES_PER_SECOND
+        regained = (now - self._since) * self._rate
         self._since = now
-        self._allowed = min(FRAMES_AT_ONCE, self._allowed + regained) - frames
+        self._allowed = min(self._rate * SECONDS_AT_ONCE, self._allowed + regained) - frames
         if self._allowed < 0:
             self.clear()
             self.flaw = Refusal.TOO_OFTEN

@@ -17,6 +17,8 @@ class Keeper(Protocol):
 
     client_limit: int
     """How many bytes may wait for one client, snapshots aside."""
+    frames_per_second: float
+    """How many frames one client may send in the long run."""
     total_limit: int
     """How many bytes may wait for all clients together, snapshots aside."""
     now: Callable[[], float]

@@ -101,7 +101,7 @@ class Wire(Speaker):
         self._loop = asyncio.get_running_loop()
         self.transport, self.write = transport, transport.write
         self._conn, self._connections = conn, connections
-        self._inbox = Inbox(conn, self._loop.time())
+        self._inbox = Inbox(conn, self._loop.time(), self.keeper.frames_per_second)
         connections.add(self)
         transport.set_write_buffer_limits(high=0)
         sock: socket.socket = transport.get_extra_info("socket")
