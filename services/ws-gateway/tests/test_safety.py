@@ -146,6 +146,20 @@ async def test_no_log_line_and_no_figure_shows_a_token(
         assert "[accepted]" in logged
 
 
+async def test_the_figures_count_who_was_not_let_in(serve_with: Any):
+    """By reason, and how many keys there are."""
+    async with serve_with(**WITH_TOKENS) as live:
+        await ask(live, "/api/stream/status")
+        await touch(live, f"/api/v1/ws/unified?token={token(lasts=-1)}")
+        shown = live.metrics()
+
+    assert 'baleen_gateway_denials_total{reason="missing"} 1.0' in shown
+    assert 'baleen_gateway_denials_total{reason="expired"} 1.0' in shown
+    assert "baleen_gateway_keys 1.0" in shown
+    assert "baleen_gateway_unidentified 0.0" in shown
+    assert "baleen_gateway_handshakes_refused_total 0.0" in shown
+
+
 async def touch(live: Any, path: str, say: str | None = None, **options: Any) -> None:
     """Connect, hear a word and leave, if that is allowed."""
     try:

@@ -54,6 +54,17 @@ class GatewayCollector(Collector):
         yield self._count("stream_reads", "Pieces of streams read for single clients.", chunks)
         yield self._by_reason("resumes", "Clients told what they had missed.", self._gateway.resumed, "how")
         yield self._by_reason("dropped", "Bus messages that could not be shown.", hub.dropped)
+        yield from self._of_the_door()
+
+    def _of_the_door(self) -> Iterator[Metric]:
+        entry = self._gateway.entry
+        keyring, refused = entry.keyring, entry.handshakes.refused
+        yield self._gauge("unidentified", "Clients that have not said yet who they are.", entry.unidentified)
+        yield self._by_reason("denials", "Tokens, or clients by their tokens, not let in.", entry.denials)
+        yield self._count("handshakes_refused", "Handshakes sent away because they came too early.", refused)
+        yield self._gauge("keys", "Keys that tokens are checked with.", len(keyring.keys))
+        yield self._count("key_readings", "Key sets that were read and hold.", keyring.readings)
+        yield self._count("key_failures", "Key sets that could not be read.", keyring.failures)
 
     @staticmethod
     def _gauge(name: str, words: str, value: float) -> Metric:
