@@ -117,6 +117,31 @@ def test_the_work_for_a_snapshot_does_not_grow_with_topics_times_subjects(topics
     assert steps(lambda: memory.present(topics, 50)) < per_topic * len(topics) + per_subject * 400
 
 
+def test_one_ticker_is_found_among_many_subjects_with_a_glance_at_each():
+    """A page that opens a ticker's strikes must not hold up everybody else."""
+    memory = Memory()
+    for n in range(900):
+        subject = f"uw.v1.gex_strike_expiry.T{n % 30}.2026-01-01.{n}"
+        memory.keep(event(subject, n, "gex_strike_expiry", "LATEST"))
+    asked = ("uw.v1.gex_strike_expiry.T7.*.*",)
+
+    assert [one.seq for one in memory.last(asked)] == list(range(7, 900, 30))
+    assert steps(lambda: memory.last(asked)) < 1.3 * 900
+
+
+@pytest.mark.parametrize(
+    "topic", ["uw.v1.*.A", "*.v1.price.A", "uw.v1.price.*", "uw.v1.price.A", "uw.v1.price.>"]
+)
+def test_a_single_topic_means_what_it_says_wherever_its_wildcard_stands(topic: str):
+    """What begins like the topic is not yet meant by it."""
+    memory = Memory()
+    kept = [event("uw.v1.price.A", 1, "price", "LATEST"), event("uw.v1.price.AB", 2, "price", "LATEST")]
+    for one in kept:
+        memory.keep(one)
+
+    assert memory.last((topic,)) == [one for one in kept if matches(topic, one.subject)]
+
+
 @given(st.lists(TOPICS, min_size=1, max_size=6), st.lists(st.sampled_from("AB"), min_size=1, max_size=3))
 def test_the_present_is_what_the_topics_mean(topics: list[str], tokens: list[str]):
     """Prepared wishes find what asking every topic of every message finds."""
