@@ -54,7 +54,7 @@ class Client:
 
     def defer(self, parcels: Iterable[Parcel]) -> None:
         """Keep what a slow client is owed, in order with the rest."""
-        self.sent += [parcel.frame for parcel in parcels]
+        self.sent += list(parcels)
 
     give = defer
 
@@ -122,7 +122,7 @@ class Coming(RuleBasedStateMachine):
         sent = parcel(f"{subject}#{self.number} ".encode())
         for client in self.clients:
             if any(matches(wish, subject) for wish in client.wishes):
-                client.expected.append(sent.frame)
+                client.expected.append(sent)
         for _, appends, cohorts, _ in self.lanes.routes(subject):
             for append in appends:
                 append(sent)

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -81,22 +81,14 @@ class Hub:
         verdicts = None
         for dialect, appends, cohorts, branches in self.lanes.routes(event.subject):
             if appends:
-                self._deliver(self._parcel(dialect, event), appends, cohorts)
+                self._deliver(self.frame(dialect, event), appends, cohorts)
             if branches:
                 verdicts = verdicts or Verdicts(event)
-                parcel = None
                 for branch in branches:
                     if verdicts.any_of(branch.filters):
-                        parcel = parcel or self._parcel(dialect, event)
-                        self._deliver(parcel, branch.appends, branch.cohorts)
+                        self._deliver(self.frame(dialect, event), branch.appends, branch.cohorts)
                 if not verdicts.possible:
                     self.frame(dialect, event)  # which says and counts why nobody gets it
-
-    def _parcel(self, dialect: Dialect, event: Event) -> Parcel | None:
-        frame = self.frame(dialect, event)
-        if frame is None:
-            return None
-        return Parcel(frame, self.now(), event, latest=event.entity in _LATEST)
 
     def _deliver(
         self, parcel: Parcel | None, appends: Iterable[Callable[[Parcel], None]], cohorts: Iterable[Cohort]
@@ -109,20 +101,24 @@ class Hub:
             if not cohort.dirty:
                 self.sweep.mark(cohort)
 
-    def frame(self, dialect: Dialect, event: Event) -> bytes | None:
+    def frame(self, dialect: Dialect, event: Event) -> Parcel | None:
         """Return the ready frame of *event* in *dialect*, made once; None where there is nothing to show."""
-        frames = event.frames
+        frames: dict[str, Any] = event.frames
         name = dialect.name
         if name in frames:
-            return frames[name]
+            known: Parcel | None = frames[name]
+            return known
         try:
             text = dialect.encode(event)
         except Exception as error:  # noqa: BLE001 - whatever one dialect stumbles over, the others say it
             self._unsayable(dialect, event, error)
             text = None
         self.encoded += 1
-        frame = frames[name] = None if text is None else text_frame(text)
-        return frame
+        parcel = None
+        if text is not None:
+            parcel = Parcel(text_frame(text), self.now(), event, latest=event.entity in _LATEST)
+        frames[name] = parcel
+        return parcel
 
     def _unsayable(self, dialect: Dialect, event: Event, error: Exception) -> None:
         """Count a message that a dialect cannot say; a flood of them makes ever fewer log lines."""

@@ -100,11 +100,11 @@ class Pen:
             return 0
         if self._stale:
             self._sort()
-        parcels = pending.copy()
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        count = len(pending) * len(self._seats)
+        parcels = pending.copy() if self._behind or self._late else []
+        self.said += len(pending)
         pending.clear()
-        data = parcels[0].frame if len(parcels) == 1 else b"".join([parcel.frame for parcel in parcels])
-        count = len(parcels) * len(self._seats)
-        self.said += len(parcels)
         for write in self._writes:
             write(data)
         for seat in self._behind:

@@ -46,8 +46,8 @@ class Backlog:
         return self._shows > 0
 
     def add(self, data: bytes) -> None:
-        """Put an answer behind what waits."""
-        self._waiting[self._next()] = data
+        """Put an answer behind what waits; it is never dropped, not even where it is a message."""
+        self._waiting[self._next()] = bytes(data)
         self.live += len(data)
         self._books.held += len(data)
 
@@ -67,7 +67,7 @@ class Backlog:
             else:
                 key = self._number = self._number + 1
             waiting[key] = parcel
-            size = len(parcel.frame)
+            size = len(parcel)
             self.live += size
             if not parcel.holders:
                 books.held += size
@@ -93,7 +93,7 @@ class Backlog:
             if isinstance(first, Parcel):
                 self._let_go(first)
                 passed = self._passed.pop(first.subject, 0) if first.latest else 0
-                part = conflated(first.subject, passed) + first.frame if passed else first.frame
+                part = conflated(first.subject, passed) + first if passed else first
             elif isinstance(first, bytes):
                 self._let_go(first)
                 part = first
@@ -150,7 +150,7 @@ class Backlog:
     def _let_go(self, item: Parcel | bytes | Iterator[bytes]) -> None:
         """Count *item* no longer."""
         if isinstance(item, Parcel):
-            size = len(item.frame)
+            size = len(item)
             self.live -= size
             item.holders -= 1
             if not item.holders:

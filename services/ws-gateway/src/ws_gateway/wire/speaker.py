@@ -80,7 +80,7 @@ class Speaker(asyncio.Protocol):
         if self.lagging:
             self.defer(parcels)
         elif parcels and not self.closing:
-            self.write(b"".join([parcel.frame for parcel in parcels]))
+            self.write(b"".join(parcels))
 
     def defer(self, parcels: Iterable[Parcel]) -> None:
         """Keep messages until the socket takes more."""
