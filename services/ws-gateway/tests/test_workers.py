@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from baleen_bus.buckets import GATEWAYS_TTL
 from baleen_bus.testing import NatsServer
 from baleen_runtime.errors import PortBusy
 from baleen_runtime.serve import listen_on
@@ -65,12 +67,12 @@ async def gauge(gateway: GatewayProcess, name: str) -> dict[str, float]:
     return {worker: float(value) for worker, value in found}
 
 
-async def opened(stack: AsyncExitStack, gateway: GatewayProcess, count: int) -> list[ClientConnection]:
-    """Connect so many clients and read their welcomes."""
+async def opened(stack: AsyncExitStack, gateway: GatewayProcess, count: int) -> dict[str, ClientConnection]:
+    """Connect so many clients, read their welcomes and return them by the name they are told."""
     clients = [await stack.enter_async_context(connect(f"{gateway.ws}/v1/stream")) for _ in range(count)]
-    for client in clients:
-        await asyncio.wait_for(client.recv(), PATIENCE)
-    return clients
+    return {
+        json.loads(await asyncio.wait_for(client.recv(), PATIENCE))["client"]: client for client in clients
+    }
 
 
 async def close_code_of(client: ClientConnection) -> int | None:
@@ -79,39 +81,92 @@ async def close_code_of(client: ClientConnection) -> int | None:
     return client.close_code
 
 
+def asking_anew(gateway: GatewayProcess) -> httpx.AsyncClient:
+    """Return an HTTP client that opens a connection for each request, so that any worker may be asked."""
+    return httpx.AsyncClient(base_url=gateway.http, headers={"Connection": "close"})
+
+
+async def subscribers(http: httpx.AsyncClient) -> int:
+    """Return how many clients watch flow alerts, as whichever worker is asked tells."""
+    channels = (await http.get("/api/stream/channels")).json()["channels"]
+    return sum(channel["active_subscribers"] for channel in channels if channel["id"] == "flow-alerts")
+
+
+async def agreed(gateway: GatewayProcess, count: int) -> float:
+    """Wait until ten answers in a row tell *count*; return after how many seconds that began."""
+    loop = asyncio.get_running_loop()
+    asked, since, row = loop.time(), loop.time(), 0
+    async with asyncio.timeout(PATIENCE), asking_anew(gateway) as http:
+        while row < 10:
+            row = row + 1 if await subscribers(http) == count else 0
+            since = since if row else loop.time()
+            await asyncio.sleep(0.02)
+    return since - asked
+
+
 async def test_workers_share_the_clients_and_speak_for_each_other(nats_server: NatsServer):
-    """Both have clients; whoever is asked tells the metrics and the readiness of both."""
+    """Both have clients; whoever is asked tells metrics, readiness and every client of both."""
     with GatewayProcess(nats_server.url, WS_GATEWAY_WORKERS="2") as gateway:
         async with AsyncExitStack() as stack:
-            await opened(stack, gateway, 30)
+            clients = await opened(stack, gateway, 20)
             told = await gauge(gateway, "baleen_gateway_connections")
-            assert sum(told.values()) == 30
+            assert sum(told.values()) == 20
             assert set(told) == {"1", "2"}
             assert min(told.values()) > 0
             assert await gauge(gateway, "baleen_gateway_workers") == {"": 2}
-            async with httpx.AsyncClient() as client:
-                ready = (await client.get(f"{gateway.http}/readyz")).json()
-            assert ready["status"] == "ready"
-            assert ready["parts"]["workers"] == "2 of 2 run"
+            for client in clients.values():
+                await client.send('{"op":"subscribe","topics":["signal.v1.>"],"snapshot":false}')
+                assert json.loads(await asyncio.wait_for(client.recv(), PATIENCE))["op"] == "subscribed"
+            async with asking_anew(gateway) as http:
+                ready = (await http.get("/readyz")).json()
+                assert (ready["status"], ready["parts"]["workers"]) == ("ready", "2 of 2 run")
+                await tells_of_all(http, set(clients))
 
 
-async def test_a_killed_worker_costs_only_its_own_clients_and_is_replaced(nats_server: NatsServer):
-    """Kill -9 of one: its clients are gone and come back, the others notice nothing, another follows."""
+async def tells_of_all(http: httpx.AsyncClient, names: set[str]) -> None:
+    """See that any worker tells of any client, and of all of them, bounded."""
+    async with asyncio.timeout(PATIENCE):
+        while (told := (await http.get("/v1/clients")).json())["total"] < len(names):  # noqa: ASYNC110 - HTTP
+            await asyncio.sleep(0.05)
+    assert {row["id"] for row in told["clients"]} == names
+    assert (told["workers"], told["silent"]) == (2, [])
+    assert len({row["worker"] for row in told["clients"]}) == 2
+    for name in [*names, *names]:
+        one = (await http.get(f"/v1/clients/{name}")).json()
+        assert (one["id"], one["label"], one["address"]) == (name, "native", "127.0.0.1")
+        assert one["topics"] == [{"topic": "signal.v1.>", "filter": None}]
+    assert (await http.get("/v1/clients/nobody")).status_code == 404
+    assert len((await http.get("/v1/clients?limit=3")).json()["clients"]) == 3
+    assert (await http.get("/v1/clients?label=flow-alerts")).json()["clients"] == []
+    assert (await http.get("/v1/clients?limit=0")).status_code == 422
+
+
+async def test_every_worker_soon_counts_the_clients_of_all(nats_server: NatsServer):
+    """Who comes, goes, or is lost with its worker is soon known to whoever is asked; a new worker follows."""
     with GatewayProcess(nats_server.url, WS_GATEWAY_WORKERS="2") as gateway:
         async with AsyncExitStack() as stack:
-            clients = await opened(stack, gateway, 30)
+            flow, alpha = f"{gateway.ws}/api/stream/ws/flow", f"{gateway.ws}/api/v1/ws/signals"
+            clients = [await stack.enter_async_context(connect(flow)) for _ in range(20)]
+            watching = [await stack.enter_async_context(connect(alpha)) for _ in range(10)]
+            assert await agreed(gateway, 20) < 3.0
+            async with asking_anew(gateway) as http:
+                told = (await http.get("/api/v1/ws/stats")).json()
+            assert told["total_connections"] == len(told["connections"]) == len(watching)
+            assert set(told["channels"]) == {"signals"}
+            await asyncio.gather(*(client.close() for client in clients[:5]))
+            assert await agreed(gateway, 15) < 3.0
+
             before = await gauge(gateway, "baleen_gateway_connections")
-            victim = children_of(gateway.pid)[0]
-            os.kill(victim, signal.SIGKILL)
-            await until(lambda: sum(client.close_code is not None for client in clients) in before.values())
-            lost = sum(client.close_code is not None for client in clients)
+            os.kill(children_of(gateway.pid)[0], signal.SIGKILL)
+            everybody = clients[5:] + watching
+            await until(lambda: sum(c.close_code is not None for c in everybody) in before.values())
+            assert await agreed(gateway, sum(c.close_code is None for c in clients)) < GATEWAYS_TTL + 4.0
             async with asyncio.timeout(PATIENCE):
-                while len(await gauge(gateway, "baleen_gateway_connections")) < 2:  # noqa: ASYNC110 - over HTTP
+                while len(after := await gauge(gateway, "baleen_gateway_connections")) < 2:  # noqa: ASYNC110 - HTTP
                     await asyncio.sleep(0.05)
+            assert sum(after.values()) == sum(c.close_code is None for c in everybody)
             assert await gauge(gateway, "baleen_gateway_worker_restarts_total") == {"": 1}
-            assert sum((await gauge(gateway, "baleen_gateway_connections")).values()) == 30 - lost
-            await opened(stack, gateway, lost)
-            assert sum((await gauge(gateway, "baleen_gateway_connections")).values()) == 30
+        assert await agreed(gateway, 0) < 3.0
 
 
 async def test_asked_to_leave_all_workers_say_goodbye(nats_server: NatsServer):
@@ -122,7 +177,7 @@ async def test_asked_to_leave_all_workers_say_goodbye(nats_server: NatsServer):
         async with AsyncExitStack() as stack:
             clients = await opened(stack, gateway, 20)
             ending = asyncio.create_task(asyncio.to_thread(gateway.stop))
-            assert {await close_code_of(client) for client in clients} == {4000}
+            assert {await close_code_of(client) for client in clients.values()} == {4000}
             assert await ending == 0
         assert not any(is_alive(worker) for worker in workers)
 
@@ -136,7 +191,7 @@ async def test_workers_do_not_outlive_a_killed_supervisor(nats_server: NatsServe
             clients = await opened(stack, gateway, 10)
             os.kill(gateway.pid, signal.SIGKILL)
             await until(lambda: not any(is_alive(worker) for worker in workers))
-            assert {await close_code_of(client) for client in clients} == {4000}
+            assert {await close_code_of(client) for client in clients.values()} == {4000}
         listen_on("127.0.0.1", gateway.port).close()
 
 

@@ -79,7 +79,7 @@ class Questions:
         try:
             asked = CommandRequest.model_validate_json(body)
             answer = self._known[asked.action]
-            return {"ok": True, "data": answer(asked.model_extra or {})}
+            return {"ok": True, "data": {"answer": answer(asked.model_extra or {})}}
         except (ValidationError, KeyError, ValueError, TypeError):
             return {"ok": False, "code": "BAD_REQUEST", "message": f"known are {', '.join(self._known)}"}
 
@@ -95,7 +95,8 @@ async def _ask(bus: Bus, worker: str, action: str, more: Mapping[str, Any]) -> A
     try:
         request = {"action": action, "client": "ws-gateway", **more}
         answer = await bus.request_json(gateway_subject(worker), request, within=ANSWERED_WITHIN)
-        return CommandReply.model_validate(answer).data
+        told = CommandReply.model_validate(answer)
     except (BusError, ValidationError, ValueError) as error:
-        log.info("a worker does not answer", worker=worker, reason=str(error))
+        log.info("a worker does not answer", worker=worker, reason=type(error).__name__)
         return None
+    return (told.data or {}).get("answer")
