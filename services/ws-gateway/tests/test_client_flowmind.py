@@ -466,6 +466,19 @@ async def test_the_matrix_begins_with_the_last_of_every_cell_and_goes_on(app: Fl
     assert {frame["channel"] for frame in begun} == {"gex_strike_expiry:MTX"}
 
 
+async def test_a_wide_matrix_begins_with_as_many_cells_as_the_page_keeps(app: FlowMind, publisher: Publisher):
+    """It keeps a thousand points; the newest are shown, in order, and then what comes."""
+    early = await app.open("gex-strike-expiry/WIDE")
+    for number in range(1_050):
+        publisher.offer(gex_cell(number, symbol="WIDE", strike=100 + number))
+    while (await early.next())["strike"] != 100 + 1_049:
+        pass
+    late = await app.open("gex-strike-expiry/WIDE")
+    await publisher.publish(gex_cell(1_050, symbol="WIDE", strike=100 + 1_050))
+
+    assert [(await late.next())["strike"] - 100 for _ in range(1_001)] == list(range(50, 1_051))
+
+
 @pytest.mark.parametrize(
     ("side", "option_type", "seen"),
     [

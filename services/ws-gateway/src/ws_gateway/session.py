@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Last:
-    """Begin with the last message of every subject that the topics match."""
+    """Begin with the last message of every subject that the topics match, the newest *most* of them."""
+
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,9 @@ async def serve(websocket: WebSocket, opening: Opening) -> None:
 
 def _past(gateway: Gateway, opening: Opening) -> list[Event]:
     match opening.snapshot:
-        case Last():
-            return gateway.past.memory.last(opening.topics)
+        case Last(most):
+            found = gateway.past.memory.last(opening.topics)
+            return found if most is None else found[-most:]
         case Newest(count):
             return gateway.past.memory.newest(opening.topics, count)
         case Nothing():

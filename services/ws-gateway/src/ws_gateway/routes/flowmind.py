@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/api/stream")
 
 NEWEST: Final = Newest(50)
+MATRIX_POINTS: Final = 1_000
+"""Strikes that a page is shown at once: it keeps no more, and making many thousands ready holds others up."""
 RECONNECT_EVERY: Final = 60.0
 _ANSWERED_WITHIN: Final = 10.0
 _DIALECT: Final = FlowMind()
@@ -87,8 +89,8 @@ async def on_gex(websocket: WebSocket, ticker: str) -> None:
 
 @router.websocket(GEX_STRIKE_EXPIRY.path)
 async def on_gex_strike_expiry(websocket: WebSocket, ticker: str) -> None:
-    """The exposure of one ticker by strike and expiry, beginning with the last of each."""
-    await _open_ticker(websocket, GEX_STRIKE_EXPIRY, ticker, Last())
+    """The exposure of one ticker by strike and expiry, beginning with as many of the last as a page keeps."""
+    await _open_ticker(websocket, GEX_STRIKE_EXPIRY, ticker, Last(MATRIX_POINTS))
 
 
 @router.websocket(OPTION_TRADES.path)
