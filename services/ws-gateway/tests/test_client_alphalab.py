@@ -8,12 +8,14 @@ import asyncio
 import itertools
 import json
 import re
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+import jwt
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -665,6 +667,167 @@ async def test_a_session_that_is_known_before_it_says_anything_is_watched(world:
         assert (await ask(client, action="ping"))["type"] == "heartbeat"
         await engine.say("session_initialized", total_candles=5)
         assert (await hear(client))["data"]["total_candles"] == 5
+
+
+# A tab that reads slowly.
+
+
+def narrow() -> socket.socket:
+    """Return a socket that holds little of what its reader has not read."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    return sock
+
+
+@asynccontextmanager
+async def slow_tab(world: World, path: str) -> AsyncIterator[ClientConnection]:
+    """Open a tab that takes nothing from its socket but what is asked for."""
+    sock = narrow()
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", world.gateway.port))
+    async with world.connect(path, sock=sock, max_queue=1) as client:
+        yield client
+
+
+async def test_orders_are_obeyed_while_the_session_is_still_being_shown(world: World):
+    """Who has not read the replay can stop what it shows; the acknowledgement comes in its turn."""
+    async with world.engine() as engine:
+        await engine.obey(lambda _order: {"ok": True})
+        await engine.say("session_initialized")
+        for _ in range(300):
+            await engine.say("ai_decision", reasoning="x" * 10_000)
+        async with slow_tab(world, engine.path) as client:
+            await client.send('{"action": "stop"}')
+            async with asyncio.timeout(WITHIN):
+                assert (await engine.orders.get())["action"] == "stop"
+            shown = await hear_until(client, "command_ack")
+
+    assert len(shown) == 302
+
+
+async def test_a_tab_that_falls_behind_catches_up_without_a_hole(world: World):
+    """It is given what it missed once it has read what waited; nothing is said twice."""
+    async with world.engine() as engine:
+        await engine.say("session_initialized")
+        async with slow_tab(world, engine.path) as client:
+            assert (await hear(client))["type"] == "session_initialized"
+            for number in range(600):
+                await engine.say(
+                    "candle",
+                    candle_index=number,
+                    timestamp="2026-04-20T01:00:00Z",
+                    indicators={"x": "y" * 9_000},
+                )
+                if number % 30 == 0:
+                    await engine.say("ai_decision", action="HOLD")
+            await engine.say("session_completed", result_id="r")
+            frames = await hear_until(client, "session_completed")
+            await engine.say("error", message="still here")
+            assert (await hear(client))["data"]["message"] == "still here"
+
+    assert [frame["data"]["candle_index"] for frame in frames if frame["type"] == "candle"] == list(
+        range(600)
+    )
+    decided = [frame["data"]["candle_index"] for frame in frames if frame["type"] == "ai_decision"]
+    assert decided == list(range(0, 600, 30))
+
+
+# With tokens, where the operator asks for them.
+
+KEY: Final = "a-key-that-both-sides-know-for-this-test"
+
+
+def token(subject: str, *, seconds: float = 3600, **rights: list[str]) -> str:
+    """Make a token; without rights it only says who its bearer is."""
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    claims = {"sub": subject, "aud": "baleen", "exp": until}
+    return jwt.encode(claims | ({"baleen": rights} if rights else {}), KEY, "HS256")
+
+
+@pytest.fixture(scope="module")
+def guarded(world: World) -> Iterator[World]:
+    """The same bus, and a gateway that asks for tokens."""
+    with GatewayProcess(world.nats.url, WS_GATEWAY_AUTH="jwt", WS_GATEWAY_AUTH_KEY=KEY) as gateway:
+        yield World(world.nats, gateway)
+
+
+async def test_without_a_token_nobody_is_let_in(guarded: World):
+    """Nor with a forged one; the browser sees the contract's words, and no log shows the token."""
+    forged = jwt.encode({"sub": "ann", "aud": "baleen", "exp": 4_000_000_000}, KEY[::-1], "HS256")
+    async with guarded.engine(owner="ann") as engine:
+        for query in ("", "?token=", f"?token={forged}"):
+            async with guarded.connect(engine.path + query) as client:
+                frame, code, reason = await goodbye(client)
+            assert (code, reason) == (1008, "Authentication required")
+            assert frame["data"]["error_code"] == "AUTHENTICATION_REQUIRED"
+            assert frame["data"]["message"] == reason
+
+    assert forged not in guarded.gateway.log_text()
+
+
+async def test_a_session_is_its_owners_alone(guarded: World):
+    """Whoever else asks learns nothing, not even that it exists; nor does a token made for other things."""
+    async with guarded.engine(owner="ann") as engine, guarded.engine() as nobodys:
+        await engine.say("session_initialized")
+        strangers = [
+            (engine.path, token("bob", subscribe=[">"], publish=[">"])),
+            (engine.path, token("ann", subscribe=["uw.v1.>"])),
+            (nobodys.path, token("ann")),
+            ("/ws/backtest/none", token("ann")),
+        ]
+        told = []
+        for path, bearer in strangers:
+            async with guarded.connect(f"{path}?token={bearer}") as client:
+                frame, code, reason = await goodbye(client)
+                told.append((frame["data"], code, reason))
+        async with guarded.connect(f"{engine.path}?token={token('ann')}") as client:
+            assert (await hear(client))["type"] == "session_initialized"
+
+    assert all(one == told[0] for one in told)
+    assert told[0][1:] == (1008, "Unauthorized session access")
+
+
+async def test_orders_need_the_right_to_give_them(guarded: World):
+    """A token that may only watch is told so, and the engine hears nothing of it."""
+    orders = {"subscribe": ["session.v1.>"], "publish": ["command.v1.session.>"]}
+    async with guarded.engine(owner="ann") as engine:
+        await engine.obey(lambda _order: {"ok": True})
+        async with guarded.connect(f"{engine.path}?token={token('ann')}") as client:
+            refused = await ask(client, action="pause")
+            assert (await ask(client, action="ping"))["type"] == "heartbeat"
+        assert (refused["data"]["code"], refused["data"]["details"]["reason"]) == (
+            "COMMAND_FAILED",
+            "forbidden",
+        )
+        assert engine.orders.empty()
+        async with guarded.connect(f"{engine.path}?token={token('ann', **orders)}") as client:
+            assert (await ask(client, action="pause"))["type"] == "command_ack"
+        assert (await engine.orders.get())["client"] == "ann"
+
+
+async def test_a_token_that_ends_ends_the_connection(guarded: World):
+    """With the words for one that is missing: the client comes back with a new one."""
+    async with (
+        guarded.engine(owner="ann") as engine,
+        guarded.connect(f"{engine.path}?token={token('ann', seconds=2)}") as client,
+    ):
+        assert (await ask(client, action="ping"))["type"] == "heartbeat"
+        frame, code, reason = await goodbye(client)
+
+    assert (code, reason) == (1008, "Authentication required")
+    assert frame["data"]["details"]["reason"] == "token_expired"
+
+
+async def test_a_gateway_that_leaves_says_come_back(world: World):
+    """With 1012 and an error frame."""
+    with GatewayProcess(world.nats.url) as gateway:
+        leaving = World(world.nats, gateway)
+        async with leaving.engine() as engine, leaving.connect(engine.path) as client:
+            assert (await ask(client, action="ping"))["type"] == "heartbeat"
+            stopping = asyncio.to_thread(gateway.stop)
+            (frame, code, _), _ = await asyncio.gather(goodbye(client), stopping)
+
+    assert (frame["type"], frame["data"]["code"], code) == ("error", "WEBSOCKET_ERROR", 1012)
 
 
 async def test_while_the_bus_is_away_a_tab_is_told_to_come_later():

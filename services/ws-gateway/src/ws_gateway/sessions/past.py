@@ -49,7 +49,8 @@ class Window:
             return
         self._rest.append(item)
         self._bytes += len(item.body)
-        while self._rest and (len(self._rest) >= self._most or self._bytes > self._most_bytes):
+        most = self._most - (self._first is not None)
+        while self._rest and (len(self._rest) > most or self._bytes > self._most_bytes):
             self._bytes -= len(self._rest.popleft().body)
 
     def items(self) -> tuple[Delivered, ...]:

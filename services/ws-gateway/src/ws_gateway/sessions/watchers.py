@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -12,9 +13,11 @@ from baleen_bus import BusError
 from baleen_bus.sessions import read_session
 from baleen_contracts.session import SessionType
 from ws_gateway.bus.tail import Tail
+from ws_gateway.dialects.alphalab import AlphaLab
 from ws_gateway.errors import Farewell
 from ws_gateway.hub.wishes import plain
 from ws_gateway.sessions.admission import may_watch, topic_of
+from ws_gateway.sessions.beats import Beats
 from ws_gateway.sessions.orders import Orders
 from ws_gateway.sessions.past import STREAM, read_past
 from ws_gateway.sessions.replay import Ledger, Past, copies, joined, remembered
@@ -46,34 +49,42 @@ class Watchers:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._reads = asyncio.Semaphore(_READS_AT_ONCE)
-        self._beats: list[set[Wire]] = [set() for _ in range(HEARTBEAT_SECONDS)]
-        self._turn = 0
+        self._beats: Beats[Wire] = Beats(HEARTBEAT_SECONDS)
+        self._catching_up: set[asyncio.Task[None]] = set()
         self.ledger = Ledger(_MOST_SHOWN)
         self.orders = Orders()
 
     def beat(self, now: datetime) -> None:
         """Say a heartbeat to those who had theirs half a minute ago; called once a second."""
-        self._turn = (self._turn + 1) % HEARTBEAT_SECONDS
-        here = self._beats[self._turn]
-        for wire in tuple(here):
-            if wire.closing:
-                here.discard(wire)
-            else:
-                session: Watching = wire.session
-                wire.say(text_frame(session.alphalab.heartbeat(now)))
+        for wire in self._beats.turn(attrgetter("closing")):
+            session: Watching = wire.session
+            wire.say(text_frame(session.alphalab.heartbeat(now)))
 
     def close(self) -> None:
-        """Wait for no engine any more."""
+        """Wait for no engine and no stream any more."""
         self.orders.close()
+        for task in self._catching_up:
+            task.cancel()
 
     async def open(self, wire: Wire, session: Watching, kind: SessionType) -> None:
         """Let a client that was taken in watch its session, or close it with the reason."""
         refusal = await self._refusal(wire, session, kind)
         if refusal is None and not wire.closing:
-            self._beats[self._turn].add(wire)
+            self._beats.join(wire)
             wire.hears_on = True
             session.open(wire)
-            refusal = await self._show(wire, session)
+            refusal = await self._show(wire, session, after=0)
+        if refusal is not None:
+            self._gateway.hub.end(wire, refusal)
+
+    def catch_up(self, wire: Wire, session: Watching, after: int) -> None:
+        """Show a client that fell behind what came after number *after* of the stream, and what comes."""
+        task = asyncio.create_task(self._catch_up(wire, session, after), name="session-catch-up")
+        self._catching_up.add(task)
+        task.add_done_callback(self._catching_up.discard)
+
+    async def _catch_up(self, wire: Wire, session: Watching, after: int) -> None:
+        refusal = await self._show(wire, session, after=after)
         if refusal is not None:
             self._gateway.hub.end(wire, refusal)
 
@@ -90,8 +101,11 @@ class Watchers:
             return Farewell.BUS_AWAY
         return None if may_watch(wire.identity, entry, kind) else Farewell.UNAUTHORIZED_SESSION
 
-    async def _show(self, wire: Wire, session: Watching) -> Farewell | None:
-        """Show the session so far and what comes; nothing is awaited between the two."""
+    async def _show(self, wire: Wire, session: Watching, *, after: int) -> Farewell | None:
+        """Show the session so far and what comes; nothing is awaited between the two.
+
+        What an event's frame says depends on earlier ones: all are told, of which those *after* are shown.
+        """
         topic = topic_of(session.session_id)
         try:
             async with asyncio.timeout(READ_WITHIN):
@@ -101,25 +115,24 @@ class Watchers:
             past = None
         if past is None:
             return Farewell.BUS_AWAY
-        frames = await self._frames(session, topic, past)
+        frames = await self._frames(session.begin(), topic, past, after)
         shown = None if frames is None else self.ledger.shown(frames)
         if shown is None:
             return Farewell.BUSY
         self._gateway.hub.move(wire, plain((topic,)), shown)
         return None
 
-    async def _frames(self, session: Watching, topic: str, past: Past) -> list[bytes] | None:
+    async def _frames(self, dialect: AlphaLab, topic: str, past: Past, after: int) -> list[bytes] | None:
         """Return the frames of all events up to what was heard last; None if the tail was too short for that.
 
         They are made slice by slice, so that others are served in between; what is heard meanwhile is added.
         """
         frames: list[bytes] = []
-        hub, dialect = self._gateway.hub, session.alphalab
-        events, heard = past.events, past.heard
+        hub, events, heard = self._gateway.hub, past.events, past.heard
         while True:
             for event in events[:_SLICE]:
                 frame = hub.frame(dialect, event)
-                if frame is not None:
+                if frame is not None and event.seq > after:
                     frames.append(frame)
             events = events[_SLICE:]
             if events:
@@ -132,7 +145,7 @@ class Watchers:
             heard = tail.heard
             if not events:
                 break
-        if past.skipped:
+        if past.skipped and not after:
             frames.insert(1, text_frame(dialect.truncated(past.skipped, datetime.now(UTC))))
         return frames
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -19,9 +20,11 @@ from ws_gateway.dialects.alphalab import (
     Order,
     Wrong,
 )
+from ws_gateway.dialects.alphalab_story import Story
 from ws_gateway.errors import Farewell, Refusal
 from ws_gateway.session import Plain
 from ws_gateway.sessions.allowance import Allowance
+from ws_gateway.sessions.past import STREAM
 from ws_gateway.wire.frames import text_frame
 from ws_gateway.wire.wire import Wire
 
@@ -39,12 +42,13 @@ _ORDERS: Final = {SessionType.BACKTEST: BACKTEST_ORDERS, SessionType.FORWARD: FO
 class Watching(Plain):
     """A client that watches a session; until it is known to be allowed to, what it says waits."""
 
-    __slots__ = ("_allowance", "_early", "_gateway", "_in_flight", "alphalab", "session_id")
+    __slots__ = ("_allowance", "_behind_since", "_early", "_gateway", "_in_flight", "alphalab", "session_id")
 
     def __init__(self, gateway: Gateway, session_id: str, kind: SessionType) -> None:
         """Begin a conversation about the session *session_id*, asked for as one of that *kind*."""
         self.alphalab = AlphaLab(f"{NAME}.{session_id}", _ORDERS[kind])
         super().__init__(self.alphalab, kind.value)
+        self._behind_since: int | None = None
         self.session_id = session_id
         self._gateway = gateway
         self._early: list[str] | None = []
@@ -60,6 +64,22 @@ class Watching(Plain):
         early, self._early = self._early or [], None
         for text in early:
             self.heard(wire, text)
+
+    def begin(self) -> AlphaLab:
+        """Return the dialect in which the session is told from its beginning."""
+        self.dialect = self.alphalab = replace(self.alphalab, story=Story())
+        return self.alphalab
+
+    def fell_behind(self, wire: Wire, since: Mapping[str, int]) -> bool:  # noqa: ARG002 - it is the one that asks
+        """Return that it catches up; the session is told again from where it read it last."""
+        self._behind_since = since.get(STREAM)
+        return self._behind_since is not None
+
+    def drained(self, wire: Wire) -> None:
+        """Catch up."""
+        since, self._behind_since = self._behind_since, None
+        if since is not None:
+            self._gateway.sessions.catch_up(wire, self, since)
 
     def heard(self, wire: Wire, text: str) -> None:
         """Answer, or have the engine obey."""
