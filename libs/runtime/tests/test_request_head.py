@@ -77,3 +77,35 @@ async def test_a_kept_connection_may_ask_again(port: int):
         length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
         await reader.readexactly(int(length.split(b":")[1]))
     writer.close()
+
+
+async def test_connections_that_say_nothing_displace_their_own(port: int, monkeypatch: pytest.MonkeyPatch):
+    """Of too many unfinished heads the oldest is hung up on; who finishes its own is served meanwhile."""
+    monkeypatch.setattr(request_head, "MAX_UNFINISHED", 20)
+    mute = [await asyncio.open_connection("127.0.0.1", port) for _ in range(60)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+    assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 200 ")
+    ended = [asyncio.create_task(one.read()) for one, _ in mute]
+    done, _ = await asyncio.wait(ended[:41])
+    assert len(done) == 41
+    assert not any(task.done() for task in ended[-19:])
+    for _, mute_writer in mute:
+        mute_writer.close()
+    await asyncio.wait(ended)
+    writer.close()
+
+
+async def test_heads_that_came_leave_nothing_behind(port: int):
+    """Only what is awaited is remembered, however a connection ends."""
+    for said in (b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", b"nonsense\r\n\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    async with asyncio.timeout(5):
+        while request_head.BoundedHead._unfinished:  # noqa: ASYNC110 - there is no event for the end
+            await asyncio.sleep(0.005)

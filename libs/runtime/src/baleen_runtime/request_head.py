@@ -1,4 +1,4 @@
-"""HTTP connections whose request head is bounded in size and time.
+"""HTTP connections whose request head is bounded in size, time and number.
 
 The server reads a head of any length at any pace; one client could then hold the memory of a service, and a
 few thousand its file descriptors, before any of our own limits is asked.
@@ -7,12 +7,15 @@ few thousand its file descriptors, before any of our own limits is asked.
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 65_536
 HEAD_WITHIN = 10.0
 """Seconds from the connection, or from a request's first byte on a kept one, to the end of its head."""
+MAX_UNFINISHED = 5_000
+"""Heads of a process that are awaited at a time; more than a listening socket hands over at once."""
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -22,8 +25,14 @@ _TOO_LARGE = (
 
 
 class BoundedHead(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which hangs up on a head that is too large (431) or takes too long."""
+    """uvicorn's HTTP protocol, which hangs up on a head that is too large (431) or takes too long.
 
+    Where too many are awaited, the one that has been awaited longest gives way: an honest head is there
+    within milliseconds, so that whoever opens connections and says nothing displaces his own.
+    """
+
+    _unfinished: ClassVar[dict[BoundedHead, None]] = {}
+    """Those whose head is awaited, longest first."""
     _head_bytes = 0
     _in_head = True
     _deadline: asyncio.TimerHandle | None = None
@@ -57,12 +66,21 @@ class BoundedHead(HttpToolsProtocol):
         self._forget_deadline()
         super().connection_lost(exc)
 
+    def give_way(self) -> None:
+        """Hang up without a word."""
+        self._forget_deadline()
+        self.transport.abort()
+
     def _expect_head(self) -> None:
         self._in_head, self._head_bytes = True, 0
         self._forget_deadline()
         self._deadline = self.loop.call_later(HEAD_WITHIN, self.transport.abort)
+        self._unfinished[self] = None
+        if len(self._unfinished) > MAX_UNFINISHED:
+            next(iter(self._unfinished)).give_way()
 
     def _forget_deadline(self) -> None:
+        self._unfinished.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
