@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
+from starlette.requests import HTTPConnection
 
 from baleen_bus import Bus, Follower, Gap, GapReason
 from baleen_contracts.catalogue import by_name
@@ -29,6 +30,7 @@ from ws_gateway.hub.rounds import Rounds
 from ws_gateway.sessions.watchers import Watchers
 from ws_gateway.settings import Settings
 from ws_gateway.wire.transport import take_over
+from ws_gateway.wire.two_way import TwoWay
 from ws_gateway.wire.wire import Wire
 
 log = structlog.get_logger(__name__)
@@ -114,27 +116,28 @@ class Gateway:
 
     async def take_in(
         self, websocket: WebSocket, session: Session, subprotocol: str | None = None
-    ) -> Wire | None:
+    ) -> TwoWay | None:
         """Accept a client, or accept and close it with the reason, which is the only way it can see one.
 
         Returns:
             its wire, to be admitted to the hub in the same turn; None if it is already being closed.
         """
         verdict = await self.entry.identify_patiently(websocket.scope.get("state", {}).get("bearer"))
-        wire = Wire(self.hub, session)
+        wire = TwoWay(self.hub, session)
         try:
             await websocket.accept(subprotocol=subprotocol)
             take_over(websocket, wire)
         except (ConnectionResetError, WebSocketDisconnect):
             return None
-        reason = self._objection(websocket)
+        reason = self.objection(websocket)
         if reason is not None:
             self.hub.end(wire, reason)
             return None
         return wire if self.entry.let_in(wire, websocket.scope, verdict) else None
 
-    def _objection(self, websocket: WebSocket) -> Farewell | None:
-        headers = websocket.headers
+    def objection(self, connection: HTTPConnection) -> Farewell | None:
+        """Return why a client cannot be taken in, whoever it is; None if it can."""
+        headers = connection.headers
         if self.leaving:
             return Farewell.LEAVING
         origin, host = headers.get("origin"), headers.get("host")

@@ -44,11 +44,11 @@ class Rounds:
         for wire in self._of(self._turn):
             if wire.closing:
                 continue
-            wire.silent_rounds += 1
+            wire.silent_rounds += wire.speaks
             if wire.silent_rounds > _SILENT_ROUNDS_ALLOWED:
                 self._hub.end(wire, Farewell.SILENT)
             else:
-                wire.say(wire.session.heartbeat(now) + PING)
+                wire.say(wire.session.heartbeat(now) + (PING if wire.speaks else b""))
         self._hub.laggards.visit()
         self._hub.sweep.forget_silent()
         for each in self.beside:

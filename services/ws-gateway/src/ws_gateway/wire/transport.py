@@ -2,7 +2,7 @@
 
 `HandOver` is the WebSocket protocol class that uvicorn is told to use. An endpoint accepts as usual and then
 asks for the connection with `take_over`; from there on no task, queue or scope is kept for the client, only a
-`Wire`.
+`TwoWay`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fastapi import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ws_gateway.errors import Misused
-from ws_gateway.wire.wire import Wire
+from ws_gateway.wire.two_way import TwoWay
 
 if TYPE_CHECKING:
     from websockets.http11 import Request
@@ -32,7 +32,7 @@ class HandOver(WebSocketsSansIOProtocol):
             extensions = cast("dict[str, Any]", self.scope["extensions"])
             extensions[_EXTENSION] = self._give_to
 
-    def _give_to(self, wire: Wire) -> None:
+    def _give_to(self, wire: TwoWay) -> None:
         """Make *wire* the owner of this connection."""
         if self.disconnected or self.transport.is_closing():
             raise ConnectionResetError  # uvicorn keeps what it has, and forgets it in its own way
@@ -63,7 +63,7 @@ class _Gone(asyncio.Transport):
         return True
 
 
-def take_over(websocket: WebSocket, wire: Wire) -> None:
+def take_over(websocket: WebSocket, wire: TwoWay) -> None:
     """Move an accepted connection from the server to *wire*.
 
     Raises:
