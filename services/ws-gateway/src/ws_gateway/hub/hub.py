@@ -116,7 +116,7 @@ class Hub:
         self.encoded += 1
         parcel = None
         if text is not None:
-            parcel = Parcel(text_frame(text), self.now(), event, latest=event.entity in _LATEST)
+            parcel = Parcel(_framed(dialect, text), self.now(), event, latest=event.entity in _LATEST)
         frames[name] = parcel
         return parcel
 
@@ -142,7 +142,7 @@ class Hub:
             hit = [topic for topic in lane.topics if any(overlap(topic, pattern) for pattern in patterns)]
             if not hit:
                 continue
-            parcel = Parcel(text_frame(frame_for(hit)), self.now())
+            parcel = Parcel(_framed(dialect, frame_for(hit)), self.now())
             for pen in lane.pens:
                 pen.pending.append(parcel)
                 if not pen.cohort.dirty:
@@ -237,7 +237,7 @@ class Hub:
     def conflated(self, session: Session, subject: str, count: int) -> bytes:
         """Return the frame that says how many messages of *subject* were passed over for a newer one."""
         say = getattr(session.dialect, "conflated", None)  # the seeds' dialects have no word for it
-        return text_frame(say(subject, count) or b"") if say is not None else b""
+        return _framed(session.dialect, say(subject, count) or b"") if say is not None else b""
 
     def drained(self, wire: Wire) -> None:
         """Tell the conversation of a client that fell behind that it has read the rest."""
@@ -312,6 +312,12 @@ class Hub:
                 for wire in self.wires
             ),
         )
+
+
+def _framed(dialect: Dialect, text: bytes) -> bytes:
+    """Return what is written to say *text*: a WebSocket frame, unless the dialect is spoken elsewhere."""
+    wrap: Callable[[bytes], bytes] = getattr(dialect, "wrap", text_frame)
+    return wrap(text)
 
 
 def _nobody_minds(_wire: Wire) -> None:
