@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from tests.stream.native_client import NativeClient
-from tests.stream.publishing import publish, stored
+from tests.stream.publishing import SYMBOLS, publish, publish_elsewhere, stored
 
 from baleen_bus import Bus, Publisher, open_bus
 from baleen_bus.testing import NatsServer
 from ws_gateway.testing import GatewayProcess
 
-SYMBOLS = [f"T{number}" for number in range(500)]
 PATIENCE = 30.0
 
 
@@ -79,17 +78,10 @@ async def storm(nats: NatsServer, *, clients: int, rate: float, seconds: float, 
     """
     with GatewayProcess(nats.url, WS_GATEWAY_TAIL_MIB=str(tail_mib)) as gateway:
         crowd = some_clients(f"{gateway.ws}/v1/stream", clients)
-        async with (
-            open_bus(url=nats.url, name="test", connect_within=10) as bus,
-            Publisher(bus, source="test") as publisher,
-            listening(crowd, 0.5),
-        ):
+        async with open_bus(url=nats.url, name="test", connect_within=10) as bus, listening(crowd, 0.5):
             await all_live(crowd)
-            loop = asyncio.get_running_loop()
-            until = loop.time() + seconds
-            kicking = asyncio.create_task(kick(crowd, until))
-            await publish(publisher, SYMBOLS, rate, lambda: loop.time() > until)
-            await kicking
+            until = asyncio.get_running_loop().time() + seconds
+            await asyncio.gather(kick(crowd, until), publish_elsewhere(nats.url, rate, seconds))
             await compare(bus, crowd, 0)
         assert sum(client.connections for client in crowd) > 2 * clients
         async with httpx.AsyncClient() as http:
