@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 
 from baleen.doctor import doctor as diagnose
-from baleen.explain import Subject
+from baleen.explain import TOKEN_VARIABLE, Asked, Subject
 from baleen.explain import explain as say_why
 from baleen.record import RecordOptions
 from baleen.record import record as keep_recording
@@ -23,6 +24,7 @@ from baleen.watch import WatchOptions
 from baleen.watch import watch as keep_watching
 
 _INGEST = "http://127.0.0.1:8001"
+_GATEWAY = "http://127.0.0.1:8000"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -147,17 +149,22 @@ def replay(
 @app.command()
 def explain(
     subject: Annotated[Subject, typer.Argument(help="What to explain.")],
-    name: Annotated[str | None, typer.Argument(help="Which feed or channel; all if not given.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Which feed, channel or client; all if not given.")
+    ] = None,
     *,
     ingest: Annotated[str, typer.Option(help="Operator port of any uw-ingest; each knows of all.")] = _INGEST,
+    gateway: Annotated[str, typer.Option(help="Any gateway; each knows the clients of all.")] = _GATEWAY,
     raw: Annotated[bool, typer.Option("--json", help="Print the answer as it is.")] = False,
 ) -> None:
-    """Say who holds what of the upstream's budget and why, what is wrong, and what to do.
+    """Say who holds what of the upstream's budget and why, or how a client of the gateway stands.
 
     Ends with 1 if something is wrong. Examples: `baleen explain budget`, `baleen explain feed flow_alert`,
-    `baleen explain channel gex:SPY`.
+    `baleen explain channel gex:SPY`, `baleen explain client`, `baleen explain client 1f0c9a27e4`. A gateway
+    that asks for tokens wants one of an admin, in the variable `GATEWAY_TOKEN`.
     """
-    raise typer.Exit(say_why(subject, name, ingest, Terminal(), raw=raw))
+    asked = Asked(ingest, gateway, os.environ.get(TOKEN_VARIABLE) or None)
+    raise typer.Exit(say_why(subject, name, asked, Terminal(), raw=raw))
 
 
 @app.command()

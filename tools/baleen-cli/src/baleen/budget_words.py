@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-Page = Mapping[str, Any]
+from baleen.tables import Page, add_row, marked, new_table, rows_of
 
 _FINE_FEEDS = frozenset({"live", "quiet", "backfilling", "disabled"})
 _GOOD = frozenset({"connected", "joined", "live", "quiet"})
@@ -29,11 +28,11 @@ def budget_words(page: Page) -> Iterator[RenderableType]:
         f"at most {sockets.get('ceiling', '?')}: {sockets.get('why') or 'as set'}. Planned by {planner}; "
         f"answered by {page.get('replica', '?')}.",
     )
-    yield _slots(_rows(sockets, "slots"))
-    if channels := _rows(page, "channels"):
+    yield _slots(rows_of(sockets, "slots"))
+    if channels := rows_of(page, "channels"):
         yield _channels(channels)
-    for wish in _rows(page, "unserved"):
-        yield _told("wish not served", "yellow", f"{wish.get('topic')} ({_names(wish)}): {wish.get('why')}")
+    for wish in rows_of(page, "unserved"):
+        yield marked("wish not served", "yellow", f"{wish.get('topic')} ({_names(wish)}): {wish.get('why')}")
     yield Text.assemble(("REST ", "bold"), _rest(_part(page, "rest")))
     if questions := _question_rows(page):
         yield _questions(questions)
@@ -44,11 +43,11 @@ def feed_words(page: Page, name: str | None) -> Iterator[RenderableType]:
     """Yield how the feeds stand, or one of them with the channels and questions that bring it."""
     feeds = _part(page, "feeds")
     chosen = {name: feeds[name]} if name else feeds
-    table = _table("feed", "state", "why", "what to do")
+    table = new_table("feed", "state", "why", "what to do")
     for feed, told in chosen.items():
         told = told if isinstance(told, Mapping) else {}  # noqa: PLW2901 - a stranger's page
         state = str(told.get("state", "?"))
-        _add(table, feed, _coloured(state), str(told.get("why") or ""), str(told.get("do") or ""))
+        add_row(table, feed, _coloured(state), str(told.get("why") or ""), str(told.get("do") or ""))
     yield table
     if name:
         asked = [row for row in _question_rows(page) if row.get("feed") == name]
@@ -58,17 +57,17 @@ def feed_words(page: Page, name: str | None) -> Iterator[RenderableType]:
 
 def channel_words(page: Page, name: str | None) -> Iterator[RenderableType]:
     """Yield where the channels sit and why, or one of them."""
-    chosen = [row for row in _rows(page, "channels") if name in (None, row.get("channel"))]
+    chosen = [row for row in rows_of(page, "channels") if name in (None, row.get("channel"))]
     yield _channels(chosen)
     for row in chosen:
         slot = next((s for s in _slot_rows(page) if s.get("slot") == row.get("slot")), {})
         if name and slot:
             yield Text(f"Socket {slot.get('slot')} is {slot.get('state')}, held by {slot.get('holder')}.")
         if row.get("trouble"):
-            yield _told("wrong", "red", f"{row.get('channel')}: {row['trouble']}")
-    for wish in _rows(page, "unserved"):
+            yield marked("wrong", "red", f"{row.get('channel')}: {row['trouble']}")
+    for wish in rows_of(page, "unserved"):
         if name is None or name in str(wish.get("topic")):
-            yield _told(
+            yield marked(
                 "wish not served", "yellow", f"{wish.get('topic')} ({_names(wish)}): {wish.get('why')}"
             )
 
@@ -77,7 +76,7 @@ def names_of(page: Page, what: str) -> list[str]:
     """Return which feeds or channels there are."""
     if what == "feed":
         return sorted(_part(page, "feeds"))
-    return sorted(str(row.get("channel")) for row in _rows(page, "channels"))
+    return sorted(str(row.get("channel")) for row in rows_of(page, "channels"))
 
 
 def is_well(page: Page, what: str, name: str | None) -> bool:
@@ -87,13 +86,13 @@ def is_well(page: Page, what: str, name: str | None) -> bool:
         states = [str(_part(feeds, feed).get("state")) for feed in feeds if name in (None, feed)]
         return all(state in _FINE_FEEDS for state in states)
     if what == "channel":
-        chosen = [row for row in _rows(page, "channels") if name in (None, row.get("channel"))]
+        chosen = [row for row in rows_of(page, "channels") if name in (None, row.get("channel"))]
         return all(row.get("state") == "joined" for row in chosen)
-    return not _rows(page, "trouble")
+    return not rows_of(page, "trouble")
 
 
 def _slots(rows: Sequence[Page]) -> Table:
-    table = _table("socket", "holder", "state", "for another", "channels", "why and what to do")
+    table = new_table("socket", "holder", "state", "for another", "channels", "why and what to do")
     for row in rows:
         joined, planned = _texts(row.get("joined")), _texts(row.get("planned"))
         until = row.get("until_s")
@@ -102,18 +101,18 @@ def _slots(rows: Sequence[Page]) -> Table:
         state = f"{row.get('state', '?')}{', leaving' if row.get('leaving') else ''}"
         words = " ".join(str(row[key]) for key in ("why", "do") if row.get(key))
         count = f"{len(set(joined) & set(planned))} of {len(planned)}" if planned else str(len(joined))
-        _add(table, str(row.get("slot", "?")), holder, _coloured(state), left, count, words)
+        add_row(table, str(row.get("slot", "?")), holder, _coloured(state), left, count, words)
     return table
 
 
 def _channels(rows: Sequence[Page]) -> Table:
-    table = _table("channel", "socket", "state", "a second", "wished by", "why there")
+    table = new_table("channel", "socket", "state", "a second", "wished by", "why there")
     for row in rows:
         moving = f" (moving from {row['moving_from']})" if row.get("moving_from") is not None else ""
         weight = row.get("weight")
         each = f"{weight:.1f}" if isinstance(weight, int | float) else ""
         slot = "-" if row.get("slot") is None else str(row["slot"])
-        _add(table,
+        add_row(table,
             str(row.get("channel", "?")), slot, _coloured(str(row.get("state", "?")) + moving), each,
             _names(row), str(row.get("why") or ""),
         )  # fmt: skip
@@ -148,11 +147,11 @@ def _question_rows(page: Page) -> list[Page]:
     rest = _part(page, "rest")
     by_name = _part(rest, "questions")
     named = [{"name": name, **row} for name, row in by_name.items() if isinstance(row, Mapping)]
-    return [*named, *_rows(rest, "questions")]
+    return [*named, *rows_of(rest, "questions")]
 
 
 def _questions(rows: Sequence[Page]) -> Table:
-    table = _table("asked by REST", "for", "every", "next in", "last error")
+    table = new_table("asked by REST", "for", "every", "next in", "last error")
     for row in rows:
         feed = str(row.get("feed", "?"))
         every, following = (
@@ -160,32 +159,16 @@ def _questions(rows: Sequence[Page]) -> Table:
             for key, other in (("every_s", ""), ("next_in_s", "due_in_s"))
         )
         error = str(row.get("last_error") or row.get("why") or "")
-        _add(table, str(row.get("name", feed)), feed, every, following, error)
+        add_row(table, str(row.get("name", feed)), feed, every, following, error)
     return table
 
 
 def _trouble(page: Page) -> Iterator[RenderableType]:
-    rows = _rows(page, "trouble")
+    rows = rows_of(page, "trouble")
     if not rows:
-        yield _told("well", "green", "nothing is wrong")
+        yield marked("well", "green", "nothing is wrong")
     for row in rows:
-        yield _told("wrong", "red", f"{row.get('what')}\n      do: {row.get('do') or 'wait'}")
-
-
-def _told(word: str, colour: str, text: str) -> Text:
-    return Text.assemble((f"{word:<6}", f"bold {colour}"), text)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _add(table: Table, *cells: str | Text) -> None:
-    """Add a row of texts that are shown as they are: a name may be somebody else's."""
-    table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+        yield marked("wrong", "red", f"{row.get('what')}\n      do: {row.get('do') or 'wait'}")
 
 
 def _coloured(state: str) -> Text:
@@ -194,17 +177,12 @@ def _coloured(state: str) -> Text:
 
 
 def _slot_rows(page: Page) -> list[Page]:
-    return _rows(_part(page, "sockets"), "slots")
+    return rows_of(_part(page, "sockets"), "slots")
 
 
 def _part(page: Page, name: str) -> Page:
     found = page.get(name)
     return found if isinstance(found, Mapping) else {}
-
-
-def _rows(page: Page, name: str) -> list[Page]:
-    found = page.get(name)
-    return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
 
 
 def _texts(value: Any) -> list[str]:
