@@ -561,6 +561,23 @@ async def test_a_feed_begins_with_the_newest_fifty_oldest_first_and_misses_nothi
     assert [number_of(await late.next()) for _ in range(51)] == list(range(1_011, 1_062))
 
 
+async def test_a_quiet_tickers_prints_are_shown_however_much_the_others_trade(
+    app: FlowMind, publisher: Publisher
+):
+    """A page of one ticker begins with that ticker's rows, not with what is left of them among all prints."""
+    early = await app.open("lit-trades/LOUD")
+    for number in range(20):
+        publisher.offer(lit(number, symbol="CALM", size=number + 1))
+    for number in range(400):
+        publisher.offer(lit(number, symbol="LOUD", size=number + 1))
+    while (await early.next())["size"] != 400:
+        pass
+    late = await app.open("lit-trades/CALM")
+    await publisher.publish(lit(20, symbol="CALM", size=21))
+
+    assert [(await late.next())["size"] for _ in range(21)] == list(range(1, 22))
+
+
 @pytest.mark.parametrize(
     ("path", "make", "value"),
     [

@@ -5,8 +5,7 @@ The routes say what a client wants as an `Opening`; the rest is the same for eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,51 +14,13 @@ from fastapi import WebSocket
 from baleen_contracts.close_codes import code_of
 from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Farewell
-from ws_gateway.event import Event
 from ws_gateway.hub.wishes import plain
+from ws_gateway.opening import Opening
 from ws_gateway.wire.frames import text_frame
 from ws_gateway.wire.wire import Wire
 
 if TYPE_CHECKING:
     from ws_gateway.gateway import Gateway
-
-
-@dataclass(frozen=True)
-class Last:
-    """Begin with the last message of every subject that the topics match, the newest *most* of them."""
-
-    most: int | None = None
-
-
-@dataclass(frozen=True)
-class Newest:
-    """Begin with the newest *count* messages that the topics match, oldest first."""
-
-    count: int
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """Begin with what comes next."""
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How a client's conversation begins.
-
-    Attributes:
-        dialect: how it is spoken to.
-        topics: public subjects or NATS patterns over them.
-        label: under which name the connection is counted in statistics and metrics, such as `flow-alerts`.
-        greeting: JSON texts sent first.
-        snapshot: what of the past is sent after the greeting.
-    """
-
-    dialect: Dialect
-    topics: tuple[str, ...]
-    label: str
-    greeting: Sequence[bytes] = field(default_factory=tuple)
-    snapshot: Last | Newest | Nothing = Nothing()
 
 
 class Plain:
@@ -135,19 +96,8 @@ async def serve(websocket: WebSocket, opening: Opening) -> None:
     if wire is None or not gateway.entry.allow(wire, opening.topics):
         return
     hub = gateway.hub
-    shown = [hub.frame(opening.dialect, event) for event in _past(gateway, opening)]
+    shown = [hub.frame(opening.dialect, event) for event in opening.first_of(gateway.past)]
     first = [*map(text_frame, opening.greeting), *(frame for frame in shown if frame is not None)]
     hub.admit(wire, plain(opening.topics), first)
     wire.said += len(first)
     wire.replay_early()
-
-
-def _past(gateway: Gateway, opening: Opening) -> list[Event]:
-    match opening.snapshot:
-        case Last(most):
-            found = gateway.past.memory.last(opening.topics)
-            return found if most is None else found[-most:]
-        case Newest(count):
-            return gateway.past.memory.newest(opening.topics, count)
-        case Nothing():
-            return []

@@ -32,7 +32,8 @@ from ws_gateway.dialects.timestamps import stamp
 from ws_gateway.errors import Refusal
 from ws_gateway.fleet.questions import MAX_ROWS
 from ws_gateway.gateway import Gateway
-from ws_gateway.session import Newest, Nothing, Opening, serve
+from ws_gateway.opening import Newest, Nothing, Opening
+from ws_gateway.session import serve
 
 _channels = APIRouter()
 

@@ -36,7 +36,8 @@ from ws_gateway.dialects.flowmind_status import Clients, Feeds
 from ws_gateway.dialects.path_keys import ticker_of, topic_of_ticker
 from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
-from ws_gateway.session import Last, Newest, Opening, serve
+from ws_gateway.opening import Last, Newest, Opening
+from ws_gateway.session import serve
 
 log = structlog.get_logger(__name__)
 
