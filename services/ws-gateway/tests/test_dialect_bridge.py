@@ -1,5 +1,6 @@
 """The bridge's dialect: what is told of events and state, what clients may say, what a snapshot holds."""
 
+import copy
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -21,7 +22,8 @@ from ws_gateway.dialects.bridge import (
     Wrong,
     read,
 )
-from ws_gateway.dialects.bridge_state import lay, make_snapshot, read_update
+from ws_gateway.dialects.bridge_snapshot import Present, lay_out
+from ws_gateway.dialects.bridge_state import State, read_update
 from ws_gateway.errors import Refusal
 from ws_gateway.event import Event
 from ws_gateway.topics import flaw_of, matches
@@ -51,7 +53,7 @@ def told(what: Event) -> dict[str, Any]:
 
 def snapshot(events: Iterable[Event], revision: int = 9, **limits: int) -> dict[str, Any]:
     """Return the snapshot a client reads."""
-    message: dict[str, Any] = json.loads(make_snapshot(events, revision, NOW, **limits).text)
+    message: dict[str, Any] = json.loads(lay_out(events, revision, NOW, **limits).text)
     return message
 
 
@@ -165,7 +167,7 @@ def test_laying_state_changes_no_message():
 def test_a_large_state_comes_as_a_snapshot_and_updates_that_lead_on():
     """No frame is larger than clients take: the older changes are the snapshot, the later ones follow."""
     events = [state(f"p.k{number}", "x" * 500, seq=number) for number in range(1, 41)]
-    made = make_snapshot(events, 50, NOW, limit=10_000)
+    made = lay_out(events, 50, NOW, limit=10_000)
     first = json.loads(made.text)
     assert 5_000 < len(made.text) <= 10_000
     assert first["revision"] == len(first["data"]["metadata"]) == made.rest[0].seq - 1
@@ -174,7 +176,7 @@ def test_a_large_state_comes_as_a_snapshot_and_updates_that_lead_on():
 
 def test_one_change_above_the_limit_is_told_all_the_same():
     """A snapshot holds at least one path, or nothing would ever be told."""
-    made = make_snapshot([state("a", "x" * 99, seq=3), state("b", 1, seq=5)], 9, NOW, limit=50)
+    made = lay_out([state("a", "x" * 99, seq=3), state("b", 1, seq=5)], 9, NOW, limit=50)
     assert json.loads(made.text)["data"]["state"] == {"a": "x" * 99}
     assert json.loads(made.text)["revision"] == 3
     assert [later.seq for later in made.rest] == [5]
@@ -195,6 +197,22 @@ def as_events(changes: Sequence[tuple[str, Any, bool]]) -> list[Event]:
     ]
 
 
+def after(events: Iterable[Event], state: dict[str, Any]) -> dict[str, Any]:
+    """Return what a client makes of *state* with the changes of *events*, one by one."""
+    for each in events:
+        *parents, leaf = each.data["path"].split(".")
+        node = state
+        for segment in parents:
+            if not isinstance(node.get(segment), dict):
+                node[segment] = {}
+            node = node[segment]
+        if each.data["deleted"]:
+            node.pop(leaf, None)
+        else:
+            node[leaf] = copy.deepcopy(each.data.get("value"))
+    return state
+
+
 def last_of_each(events: Iterable[Event]) -> list[Event]:
     """Return what a stream keeps that drops the older message of a subject."""
     return list({event.subject: event for event in events}.values())
@@ -206,20 +224,41 @@ def test_whoever_joins_when_and_reads_what_is_kept_comes_to_the_same_state(
 ):
     """A snapshot at any moment, of any size, and the updates after it are all the changes one by one."""
     events = as_events(changes)
-    everything: dict[str, Any] = {}
-    for each in events:
-        lay(everything, read_update(each))
-
-    made = make_snapshot(last_of_each(events[:joined]), joined, NOW, limit=limit)
+    made = lay_out(last_of_each(events[:joined]), joined, NOW, limit=limit)
     begun = json.loads(made.text)
     later = [*made.rest, *events[joined:]]
-    client: dict[str, Any] = begun["data"]["state"]
-    for each in later:
-        lay(client, read_update(each))
 
-    assert client == everything
+    assert after(later, begun["data"]["state"]) == after(events, {})
     assert [each.seq for each in later] == sorted({each.seq for each in later})
     assert all(each.seq > begun["revision"] for each in later)
+
+
+@given(_CHANGES, st.integers(1, 2_000), st.lists(st.integers(1, 4), min_size=12, max_size=12))
+def test_a_state_kept_up_to_date_is_the_one_laid_out_anew(
+    changes: list[tuple[str, Any, bool]], limit: int, steps: list[int]
+):
+    """Whenever it is asked, what is told makes the same state as all the changes up to there."""
+    events = as_events(changes)
+    seconds = iter(range(1_000))
+    heard = 0
+
+    present = Present(
+        frame_of=BRIDGE.encode,
+        all_of_state=lambda: last_of_each(events[:heard]),
+        since=lambda revision: events[revision:heard],
+        clock=lambda: next(seconds) / 4,
+        limit=limit,
+    )
+    for step in steps:
+        heard = min(heard + step - 1, len(events))
+        first, *more = present.frames(heard, NOW)
+        begun = json.loads(first[first.index(b"{") :])
+        told = [json.loads(frame) for frame in more]
+        shown = after([events[message["revision"] - 1] for message in told], begun["data"]["state"])
+        assert shown == after(events[:heard], {})
+        alone = json.loads(lay_out(last_of_each(events[:heard]), heard, NOW).text)["data"]
+        if not told:
+            assert (begun["data"], begun["revision"]) == (alone, heard)
 
 
 def test_requests_are_read():
@@ -323,3 +362,13 @@ def test_a_gap_names_the_revisions_that_will_not_come():
         "reason": "expired",
         "timestamp": SAID,
     }
+
+
+@given(st.lists(st.tuples(_PATHS, st.text(max_size=40), st.booleans()), min_size=1, max_size=12))
+def test_a_snapshot_is_no_larger_than_it_was_judged(changes: list[tuple[str, str, bool]]):
+    """The judgement keeps frames within what clients take, short values with long paths included."""
+    state = State()
+    for number, (path, value, deleted) in enumerate(changes, 1):
+        changed = BridgeState(occurred_at=NOW, path="long_" * 20 + path, value=value, deleted=deleted)
+        state.take(read_update(event(changed, number)))
+    assert len(state.snapshot(99, NOW)) <= state.size + 200

@@ -8,7 +8,7 @@ objects, empty or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,14 +20,10 @@ from baleen_contracts.tokens import token
 from ws_gateway.dialects.timestamps import occurred, stamp
 from ws_gateway.event import Event
 
-MAX_SNAPSHOT_BYTES: Final = 1_000_000
-"""Clients in Python take no frame above 1 MiB unless told to: what is more comes as updates behind it."""
 _ROOT: Final = by_name("bridge_state").pattern.removesuffix(">")
-_PER_PATH: Final = 120
-"""Bytes of a path's own metadata, generously."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Update:
     """What one message does to the state; values are shared and must not be changed.
 
@@ -38,6 +34,7 @@ class Update:
         metadata: what the publisher says of it.
         deleted: nothing stands there now.
         updated_at: when it happened, as text.
+        size: bytes that it takes in a snapshot, at most.
     """
 
     revision: int
@@ -46,6 +43,7 @@ class Update:
     metadata: Mapping[str, Any]
     deleted: bool
     updated_at: str
+    size: int
 
 
 class _Branch(dict[str, Any]):
@@ -63,106 +61,82 @@ def read_update(event: Event) -> Update:
     if event.subject != _ROOT + ".".join(map(token, path.split("."))):
         raise ValueError("the path is another than the subject's")
     deleted = body.get("deleted") is True
-    value = None if deleted else body.get("value")
-    return Update(event.seq, path, value, dict(body.get("metadata") or {}), deleted, occurred(body))
+    return Update(
+        revision=event.seq,
+        path=path,
+        value=None if deleted else body.get("value"),
+        metadata=dict(body.get("metadata") or {}),
+        deleted=deleted,
+        updated_at=occurred(body),
+        # Both times of the body outweigh what is added; a removed path leaves its parents behind.
+        size=2 * len(event.subject) + (0 if deleted else len(event.body)),
+    )
 
 
-def lay(state: dict[str, Any], update: Update) -> None:
-    """Do to *state*, made of earlier updates by this function alone, what *update* does."""
-    *branch, leaf = update.path.split(".")
-    node = state
-    for segment in branch:
-        below = node.get(segment)
-        if not isinstance(below, _Branch):
-            below = node[segment] = _Branch(below if isinstance(below, dict) else {})
-        node = below
-    if update.deleted:
-        node.pop(leaf, None)
-    else:
-        node[leaf] = update.value
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The state at a revision, and what leads on from there to the present.
-
-    Attributes:
-        text: the JSON of the `state_snapshot`.
-        rest: later messages of the state, by revision, that did not fit into it.
-    """
-
-    text: bytes
-    rest: tuple[Event, ...]
-
-
-def make_snapshot(
-    events: Iterable[Event], revision: int, now: datetime, *, limit: int = MAX_SNAPSHOT_BYTES
-) -> Snapshot:
-    """Return the state made of *events*, the last message of every path, as of *revision*.
-
-    Messages that cannot be read are left out, as they are everywhere.
-
-    Args:
-        events: in any order.
-        revision: of the newest message of the stream that is known.
-        now: the time of the snapshot.
-        limit: bytes; the oldest changes that fit are in the snapshot, at least one.
-    """
-    updates = sorted(_readable(events), key=lambda pair: pair[0].revision)
-    fitting = _fitting([event for _, event in updates], limit)
-    told = [update for update, _ in updates[:fitting]]
-    rest = tuple(event for _, event in updates[fitting:])
-    if rest:
-        revision = told[-1].revision
-    state: dict[str, Any] = {}
-    for update in told:
-        lay(state, update)
-    return Snapshot(_text(state, _metadata(told), revision, stamp(now)), rest)
-
-
-def _readable(events: Iterable[Event]) -> Iterable[tuple[Update, Event]]:
+def readable(events: Iterable[Event]) -> Iterable[Update]:
+    """Return what *events* do; those that cannot be read are left out, as they are everywhere."""
     for event in events:
         try:
-            yield read_update(event), event
+            yield read_update(event)
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
 
 
-def _fitting(events: Sequence[Event], limit: int) -> int:
-    """Return how many of *events* a snapshot of *limit* bytes holds, judged by how they travelled."""
-    size = 0
-    for count, event in enumerate(events):
-        size += len(event.body) + len(event.subject) + _PER_PATH
-        if size > limit and count:
-            return count
-    return len(events)
+class State:
+    """What the updates taken so far have made.
 
+    Attributes:
+        tree: the values, as objects within objects.
+        size: bytes of a snapshot, at most.
+    """
 
-def _metadata(updates: Sequence[Update]) -> dict[str, dict[str, Any]]:
-    """Return what is said of every path that stands; a parent that was set or removed later took it along."""
-    revisions = {update.path: update.revision for update in updates}
-    found = {}
-    for update in updates:
-        if update.deleted or any(revisions.get(path, 0) > update.revision for path in _parents(update.path)):
-            continue
-        found[update.path] = {"updated_at": update.updated_at, "version": 1, **update.metadata}
-    return found
+    def __init__(self) -> None:
+        self.tree: dict[str, Any] = {}
+        self.size = 0
+        self._told: dict[str, Update] = {}
 
+    def take(self, update: Update) -> None:
+        """Do what *update* does, which is newer than all before."""
+        *branch, leaf = update.path.split(".")
+        node = self.tree
+        for segment in branch:
+            below = node.get(segment)
+            if not isinstance(below, _Branch):
+                below = node[segment] = _Branch(below if isinstance(below, dict) else {})
+            node = below
+        if isinstance(node.get(leaf), _Branch):
+            self._forget_below(update.path + ".")
+        self._forget(update.path)
+        if update.deleted:
+            node.pop(leaf, None)
+        else:
+            node[leaf] = update.value
+        self._told[update.path] = update
+        self.size += update.size
 
-def _parents(path: str) -> Iterable[str]:
-    place = path.rfind(".")
-    while place > 0:
-        yield path[:place]
-        place = path.rfind(".", 0, place)
+    def snapshot(self, revision: int, now: datetime) -> bytes:
+        """Return the JSON of the `state_snapshot` of *revision*, made at *now*."""
+        said = stamp(now)
+        version = self.tree.get("_version")
+        data = {
+            "state": self.tree,
+            "metadata": {
+                path: {"updated_at": update.updated_at, "version": 1, **update.metadata}
+                for path, update in self._told.items()
+                if not update.deleted
+            },
+            "version": version if isinstance(version, int) and not isinstance(version, bool) else 1,
+            "snapshot_at": said,
+            "revision": revision,
+        }
+        return orjson.dumps({"type": "state_snapshot", "data": data, "timestamp": said, "revision": revision})
 
+    def _forget_below(self, start: str) -> None:
+        """What was said of paths below goes with them."""
+        for path in [path for path in self._told if path.startswith(start)]:
+            self._forget(path)
 
-def _text(state: Mapping[str, Any], metadata: Mapping[str, Any], revision: int, now: str) -> bytes:
-    version = state.get("_version")
-    data = {
-        "state": state,
-        "metadata": metadata,
-        "version": version if isinstance(version, int) and not isinstance(version, bool) else 1,
-        "snapshot_at": now,
-        "revision": revision,
-    }
-    return orjson.dumps({"type": "state_snapshot", "data": data, "timestamp": now, "revision": revision})
+    def _forget(self, path: str) -> None:
+        told = self._told.pop(path, None)
+        if told is not None:
+            self.size -= told.size

@@ -22,8 +22,9 @@ from ws_gateway.dialects.bridge import (
     Wrong,
     read,
 )
-from ws_gateway.dialects.bridge_state import make_snapshot
+from ws_gateway.dialects.bridge_snapshot import Present
 from ws_gateway.dialects.timestamps import stamp
+from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.hub.wishes import plain
 from ws_gateway.session import Plain
@@ -35,7 +36,6 @@ router = APIRouter()
 LABEL: Final = "bridge"
 STREAM: Final = by_name("bridge_state").stream or ""
 _DIALECT: Final = Bridge()
-_FRESH_FOR: Final = 1.0
 _SNAPSHOTS_AT_ONCE: Final = 5.0
 _SNAPSHOTS_PER_SECOND: Final = 1.0
 _MAX_NAME: Final = 64
@@ -46,8 +46,12 @@ class Stage:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self._frames: list[bytes] = []
-        self._shown: tuple[int, float] | None = None
+        self._present = Present(
+            frame_of=lambda event: gateway.hub.frame(_DIALECT, event),
+            all_of_state=lambda: gateway.last(ALL_STATE),
+            since=self._since,
+            clock=time.monotonic,
+        )
         gateway.on_gap.append(self._on_gap)
         gateway.on_settled.append(self._on_settled)
 
@@ -61,24 +65,21 @@ class Stage:
 
         All that any client is given later has a greater revision.
         """
-        gateway, moment = self.gateway, time.monotonic()
-        revision = gateway.past.streams[STREAM].tail.heard
-        if self._shown is None or self._shown[0] != revision or moment - self._shown[1] > _FRESH_FOR:
-            made = make_snapshot(gateway.last(ALL_STATE), revision, datetime.now(UTC))
-            rest = (gateway.hub.frame(_DIALECT, event) for event in made.rest)
-            self._frames = [text_frame(made.text), *(frame for frame in rest if frame is not None)]
-            self._shown = revision, moment
-        return self._frames
+        return self._present.frames(self.gateway.past.streams[STREAM].tail.heard, datetime.now(UTC))
+
+    def _since(self, revision: int) -> list[Event] | None:
+        tail = self.gateway.past.streams[STREAM].tail
+        return tail.after(revision, (ALL_STATE,)) if tail.covers(revision) else None
 
     def _on_settled(self, stream: str) -> None:
         if stream == STREAM:
-            self._shown = None
+            self._present.forget()
             self._show_all()
 
     def _on_gap(self, gap: Gap) -> None:
         """Tell every client what will not come, and the state as it is now."""
         if gap.stream == STREAM:
-            self._shown = None
+            self._present.forget()
             told = _DIALECT.gap(gap.from_seq, gap.to_seq, str(gap.reason), datetime.now(UTC))
             self._show_all(text_frame(told))
 
