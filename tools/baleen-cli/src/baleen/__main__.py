@@ -18,6 +18,8 @@ from baleen.replay import ReplayOptions
 from baleen.replay import replay as play_again
 from baleen.smoke import smoke as walk_the_road
 from baleen.terminal import Terminal
+from baleen.token import TokenOptions
+from baleen.token import token as make_and_print
 from baleen.up import UpOptions
 from baleen.up import up as stay_up
 from baleen.watch import WatchOptions
@@ -84,9 +86,11 @@ def watch(
     """Show topics as a live table; in a pipe, one JSON object per line.
 
     Examples: `baleen watch flow_alert alert`, `baleen watch 'uw.v1.price.>' --rows 40`,
-    `baleen watch congress_trade --count 10 | jq .data`.
+    `baleen watch congress_trade --count 10 | jq .data`. A gateway that asks for tokens wants one in the
+    variable `GATEWAY_TOKEN`.
     """
-    options = WatchOptions(url, topics, snapshot=snapshot, rows=rows, count=count)
+    known_as = os.environ.get(TOKEN_VARIABLE) or None
+    options = WatchOptions(url, topics, snapshot=snapshot, rows=rows, count=count, token=known_as)
     raise typer.Exit(keep_watching(options, Terminal()))
 
 
@@ -165,6 +169,29 @@ def explain(
     """
     asked = Asked(ingest, gateway, os.environ.get(TOKEN_VARIABLE) or None)
     raise typer.Exit(say_why(subject, name, asked, Terminal(), raw=raw))
+
+
+@app.command()
+def token(
+    subject: Annotated[str, typer.Argument(help="Whose token it is.")],
+    *,
+    subscribe: Annotated[
+        list[str] | None, typer.Option(help="Pattern of what may be heard; several by several options. [>]")
+    ] = None,
+    publish: Annotated[
+        list[str] | None,
+        typer.Option(help="Pattern of subjects for commands, such as `command.v1.session.*`."),
+    ] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="May look at other clients.")] = False,
+    minutes: Annotated[float, typer.Option(min=0.1, max=525_600, help="How long it lasts.")] = 60.0,
+) -> None:
+    """Make a token to try a gateway with that checks tokens by a shared secret (`WS_GATEWAY_AUTH_KEY`).
+
+    The secret is read from `.env` or the environment. Example:
+    `GATEWAY_TOKEN=$(baleen token alice --subscribe 'uw.v1.>') baleen watch flow_alert`.
+    """
+    options = TokenOptions(subject, tuple(subscribe or [">"]), tuple(publish or ()), admin, minutes)
+    raise typer.Exit(make_and_print(options, Terminal(), _on_stderr()))
 
 
 @app.command()

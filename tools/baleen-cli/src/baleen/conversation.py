@@ -42,15 +42,28 @@ def topics_of(words: Sequence[str]) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def subscribed(url: str, topics: Sequence[str], *, snapshot: bool) -> AsyncIterator[Conversation]:
+async def subscribed(
+    url: str, topics: Sequence[str], *, snapshot: bool, token: str | None = None
+) -> AsyncIterator[Conversation]:
     """Connect and subscribe, and wait until the server says so; leave the block to hang up.
+
+    Args:
+        url: the gateway.
+        topics: what to hear.
+        snapshot: whether to begin with the present.
+        token: who we are, where the gateway asks.
 
     Raises:
         CannotRun: nobody listens there, or it speaks another language.
     """
     try:
         connection = await connect(
-            url, subprotocols=[SUBPROTOCOL], max_size=1 << 22, open_timeout=10, proxy=None
+            url,
+            subprotocols=[SUBPROTOCOL],
+            additional_headers={"Authorization": f"Bearer {token}"} if token else {},
+            max_size=1 << 22,
+            open_timeout=10,
+            proxy=None,
         )
     except (OSError, InvalidHandshake, InvalidURI) as error:
         raise CannotRun(

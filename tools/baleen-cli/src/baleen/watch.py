@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 from rich.live import Live
@@ -31,6 +31,7 @@ class WatchOptions:
     snapshot: bool = True
     rows: int = 25
     count: int = 0
+    token: str | None = field(default=None, repr=False)
 
 
 def watch(options: WatchOptions, terminal: Terminal) -> int:
@@ -47,7 +48,8 @@ def watch(options: WatchOptions, terminal: Terminal) -> int:
 async def _as_lines(options: WatchOptions, topics: list[str], terminal: Terminal) -> int:
     """Print one JSON line per event: for pipes."""
     left = options.count
-    async with subscribed(options.url, topics, snapshot=options.snapshot) as (connection, _):
+    talking = subscribed(options.url, topics, snapshot=options.snapshot, token=options.token)
+    async with talking as (connection, _):
         async for text in connection:
             frame = read_frame(text)
             if frame["op"] != "event":
@@ -68,7 +70,9 @@ async def _as_table(options: WatchOptions, topics: list[str], terminal: Terminal
             while True:
                 with contextlib.suppress(ConnectionClosed):
                     try:
-                        async with subscribed(options.url, topics, snapshot=options.snapshot) as talk:
+                        async with subscribed(
+                            options.url, topics, snapshot=options.snapshot, token=options.token
+                        ) as talk:
                             attempt = 0
                             board.state = "SIMULATED" if talk.simulated else "LIVE"
                             async for text in talk.connection:
