@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,6 +27,7 @@ class GatewayCollector(Collector):
         """Read everything."""
         hub, sweep = self._gateway.hub, self._gateway.hub.sweep
         yield self._gauge("connections", "Clients connected.", len(hub))
+        yield self._gauge("tasks", "Tasks of the event loop.", len(asyncio.all_tasks()))
         yield self._gauge("lanes", "Different wishes among the clients.", len(hub.lanes))
         yield self._gauge("flush_interval_seconds", "Pause between flushes of a client.", sweep.pace.interval)
         yield self._gauge("buffered_bytes", "Bytes that wait for slow clients.", hub.buffered())
@@ -44,17 +47,14 @@ class GatewayCollector(Collector):
         for (code, reason), count in hub.farewells.items():
             closes.add_metric([str(code), reason.value], count)
         yield closes
-        wanted = self._gateway.fleet.demand.wanted
-        yield self._gauge("wishes", "Upstream topics that are wished for.", wanted.wished)
-        yield self._gauge(
-            "wishes_left_out", "Upstream topics that are not wished for, being too many.", wanted.left_out
-        )
         yield self._by_reason("refusals", "Client input that was not obeyed.", hub.refusals)
         chunks = self._gateway.rereader.chunks if self._gateway.rereader is not None else 0
         yield self._count("stream_reads", "Pieces of streams read for single clients.", chunks)
         yield self._by_reason("resumes", "Clients told what they had missed.", self._gateway.resumed, "how")
         yield self._by_reason("dropped", "Bus messages that could not be shown.", hub.dropped)
         yield from self._of_the_door()
+        yield from self._of_the_slow()
+        yield from self._of_the_fleet()
 
     def _of_the_door(self) -> Iterator[Metric]:
         entry = self._gateway.entry
@@ -65,6 +65,31 @@ class GatewayCollector(Collector):
         yield self._gauge("keys", "Keys that tokens are checked with.", len(keyring.keys))
         yield self._count("key_readings", "Key sets that were read and hold.", keyring.readings)
         yield self._count("key_failures", "Key sets that could not be read.", keyring.failures)
+
+    def _of_the_slow(self) -> Iterator[Metric]:
+        hub = self._gateway.hub
+        by_dialect = Counter(wire.session.dialect.name for wire in hub.wires)
+        clients = GaugeMetricFamily("baleen_gateway_clients", "Clients connected.", labels=["dialect"])
+        for dialect, count in sorted(by_dialect.items()):
+            clients.add_metric([dialect], count)
+        yield clients
+        lagging = sum(wire.lagging for wire in hub.wires)
+        yield self._gauge("lagging", "Clients whose socket takes nothing more at the moment.", lagging)
+        catching_up = sum(wire.behind for wire in hub.wires)
+        yield self._gauge("catching_up", "Clients that fell behind and catch up from a stream.", catching_up)
+        conflated, skipped = hub.books.conflated, hub.books.skipped
+        yield self._count("conflated", "Messages passed over for a newer one of their subject.", conflated)
+        yield self._count("skipped", "Messages dropped as their client fell behind.", skipped)
+        yield self._by_reason("fell_behind", "Times that a client fell behind.", hub.laggards.fallen)
+
+    def _of_the_fleet(self) -> Iterator[Metric]:
+        fleet = self._gateway.fleet
+        wanted, known = fleet.demand.wanted, len(fleet.presence.others()) + 1
+        yield self._gauge("wishes", "Upstream topics that are wished for.", wanted.wished)
+        yield self._gauge(
+            "wishes_left_out", "Upstream topics not wished for, being too many.", wanted.left_out
+        )
+        yield self._gauge("workers_known", "Workers of all gateways that this one knows.", known)
 
     @staticmethod
     def _gauge(name: str, words: str, value: float) -> Metric:
