@@ -12,8 +12,10 @@ from random import Random
 from baleen_bus import open_bus
 from baleen_bus.sessions import read_session
 from baleen_bus.testing import NatsServer
+from baleen_contracts.bridge import BridgeEvent, BridgeState
 from baleen_contracts.session import SESSION_DATA, SessionEvent
 from uw_simulator import demo_script as script
+from uw_simulator.demo_bridge import DemoDesk
 from uw_simulator.demo_sessions import BACKTEST, FORWARD, backtest, forward
 from uw_simulator.market.market import Market
 from uw_simulator.testing import Simulator
@@ -61,13 +63,28 @@ def test_the_market_talk_holds_to_the_contract():
     assert all(message.to_json() for message in messages)
 
 
+def test_the_trading_process_opens_and_closes_positions():
+    """Its events are of the bridge's topics; at the end of a round nothing is left open."""
+    market = Market(chance=Random(1), today=date(2026, 11, 20), id_prefix="00000000-0000-4000-8000-")
+    desk = DemoDesk("SPY")
+    said = [message for _ in range(600) for message in desk.second(market, NOW)]
+    events = {message.event_type for message in said if isinstance(message, BridgeEvent)}
+    state = {message.path: message for message in said if isinstance(message, BridgeState)}
+
+    assert events == {"runner_started", "tick_update", "trade_executed", "position_closed"}
+    standing = {path for path, message in state.items() if not message.deleted}
+    assert standing == {"trading.runner_status", "trading.daily_pnl"}
+    assert len(state) == 12
+    assert all(message.to_json() for message in said)
+
+
 async def test_they_reach_the_bus_with_the_simulators_own_rights(nats_server_with_users: NatsServer):
     """Within seconds every kind has been republished on its public subject."""
     server = nats_server_with_users
     login = server.credentials("uw-simulator")
     heard: Counter[str] = Counter()
     complete = asyncio.Event()
-    wanted = {"market", "signal", "agent", "narrative", "session"}
+    wanted = {"market", "signal", "agent", "narrative", "session", "bridge"}
 
     async def hear(message: object) -> None:
         heard[str(message.subject).partition(".")[0]] += 1

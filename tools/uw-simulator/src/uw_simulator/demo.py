@@ -14,6 +14,7 @@ from baleen_bus import OutboxFull, Publisher, open_bus
 from baleen_contracts.message import Message
 from baleen_contracts.session import SessionType
 from uw_simulator import demo_script as script
+from uw_simulator.demo_bridge import DemoDesk
 from uw_simulator.demo_engine import DemoEngine
 from uw_simulator.demo_sessions import BACKTEST, FORWARD, backtest, forward
 from uw_simulator.market.market import Market
@@ -46,6 +47,7 @@ async def publish_demo(settings: Settings, market: Callable[[], Market]) -> None
 
 async def _tell(publisher: Publisher, market: Callable[[], Market]) -> None:
     chance = Random()  # noqa: S311 - a demo
+    desk = DemoDesk(script.TICKERS[0])
     second = 0
     while True:
         now = datetime.now(UTC)
@@ -57,6 +59,8 @@ async def _tell(publisher: Publisher, market: Callable[[], Market]) -> None:
             _say(publisher, script.narrative(market(), now))
         for ticker in script.TICKERS:
             _say(publisher, script.market_data(market(), ticker, now))
+        for message in desk.second(market(), now):
+            _say(publisher, message)
         second += 1
         await asyncio.sleep(1)
 
