@@ -24,6 +24,7 @@ from ws_gateway.errors import Farewell, Refusal, Resumed
 from ws_gateway.hub.wishes import Wish, plain
 from ws_gateway.native.commanding import Commanding
 from ws_gateway.native.dialect import Native
+from ws_gateway.native.farewells import FAREWELLS
 from ws_gateway.native.owed import Owed, owed, recovered
 from ws_gateway.native.requests import (
     MAX_FILTERS,
@@ -37,7 +38,7 @@ from ws_gateway.native.requests import (
     excess_of,
     read,
 )
-from ws_gateway.native.teller import Teller
+from ws_gateway.native.teller import NativeTeller
 from ws_gateway.native.telling import Telling
 from ws_gateway.wire.frames import text_frame
 from ws_gateway.wire.wire import Wire
@@ -140,7 +141,7 @@ class Conversation:
         return _without(self.wishes, request.topics) | _wishes_of(request)
 
     def _telling(self, wire: Wire, request: Subscribe) -> Telling:
-        teller = Teller(self._gateway, self.dialect, wire)
+        teller = NativeTeller(self._gateway, self.dialect, wire)
         parts = owed(self._gateway.past, request.topics, request.since)
         whole = recovered(parts, request.since)
         subscribed = self.dialect.subscribed(request, [part.at for part in parts], recovered=whole)
@@ -216,7 +217,7 @@ class Conversation:
 
     async def _catch_up(self, wire: Wire, parts: Sequence[Owed]) -> None:
         """Tell a client that fell behind what it missed, and make it one of the live again."""
-        telling = Telling(Teller(self._gateway, self.dialect, wire), parts, self.wishes)
+        telling = Telling(NativeTeller(self._gateway, self.dialect, wire), parts, self.wishes)
         while not wire.closing:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY):
@@ -263,11 +264,15 @@ class Conversation:
         """Return the frame that shows an idle client that we live."""
         return text_frame(self.dialect.heartbeat(now))
 
+    def status(self, state: str, reason: str | None, now: datetime) -> bytes:
+        """Return the frame that says whether the bus is heard."""
+        return text_frame(self.dialect.status(state, reason, now))
+
     def farewell(
         self, reason: Farewell, now: datetime, particular: str | None = None
     ) -> tuple[int, str, bytes]:
         """Return code, reason and last frames; who may come back is told when, spread over a while."""
-        code, usual = _FAREWELLS[reason]
+        code, usual = FAREWELLS[reason]
         words = particular or usual
         wait = random.randrange(_COME_BACK_WITHIN_MS)  # noqa: S311 - spreads load, guards nothing
         last = text_frame(self.dialect.error(reason.value, words, now))
@@ -295,23 +300,6 @@ def _without(wishes: frozenset[Wish], topics: Iterable[str]) -> frozenset[Wish]:
     return frozenset(wish for wish in wishes if wish.topic not in gone)
 
 
-_FAREWELLS = {
-    Farewell.FAILED: (code_of("internal_error", native=True), "the gateway failed at this connection"),
-    Farewell.TOO_SLOW: (code_of("too_slow", native=True), "you read too slowly"),
-    Farewell.BUSY: (code_of("busy", native=True), "the gateway is full"),
-    Farewell.LEAVING: (code_of("leaving", native=True), "the gateway restarts"),
-    Farewell.SILENT: (code_of("no_pong", native=True), "no answer to our pings"),
-    Farewell.ORIGIN: (code_of("forbidden", native=True), "this origin is not allowed"),
-    Farewell.TOO_OFTEN: (code_of("too_many_messages", native=True), "you say too much"),
-    Farewell.UNAUTHENTICATED: (code_of("unauthenticated", native=True), "no token was handed in"),
-    Farewell.EXPIRED: (code_of("unauthenticated", native=True), "the token has expired"),
-    Farewell.FORBIDDEN: (code_of("forbidden", native=True), "the token does not allow this"),
-    Farewell.CROWDED: (
-        code_of("too_many_connections", native=True),
-        "as many connections as one address or one subject may have",
-    ),
-    Farewell.KEYLESS: (code_of("busy", native=True), "tokens cannot be checked at the moment"),
-}
 _BAD_FRAME = code_of("bad_frame", native=True)
 
 
@@ -334,13 +322,13 @@ async def converse(websocket: WebSocket) -> None:
 
 
 def mind_bus(gateway: Gateway, lost: str | None) -> None:
-    """Take note, and tell all native clients, that the bus is lost for a reason, or is heard again."""
+    """Take note, and tell all clients that have a word for it, that the bus is lost, or is heard again."""
     gateway.health.report("bus", ok=lost is None, reason=lost or "")
     if lost == gateway.deaf:
         return
     gateway.deaf = lost
-    state = "live" if lost is None else "stale"
-    frame = text_frame(Conversation.dialect.status(state, lost, datetime.now(UTC)))
+    state, now = "live" if lost is None else "stale", datetime.now(UTC)
     for wire in tuple(gateway.hub.wires):
-        if isinstance(wire.session, Conversation):
-            wire.say(frame)
+        status = getattr(wire.session, "status", None)
+        if status is not None:
+            wire.say(status(state, lost, now))

@@ -39,11 +39,22 @@ _TRY_AGAIN_AFTER: Final = 0.5
 class Teller:
     """Tells one client what it is owed."""
 
-    def __init__(self, gateway: Gateway, dialect: Native, wire: Wire) -> None:
-        """Tell *wire*, in the words of *dialect*, what *gateway* knows."""
+    def __init__(self, gateway: Gateway, wire: Wire) -> None:
+        """Tell *wire* what *gateway* knows."""
         self._gateway = gateway
-        self._dialect = dialect
         self._wire = wire
+
+    def message(self, event: Event) -> bytes | None:
+        """Return the frame of a message that came after what the client has; None if it cannot be said."""
+        raise NotImplementedError
+
+    def item(self, event: Event) -> bytes | None:
+        """Return the frame of a message that is part of a snapshot; None if it cannot be said."""
+        raise NotImplementedError
+
+    def loss(self, topic: str, start: str | None, end: str, reason: str) -> bytes:
+        """Return the frame that says that messages of *topic* between two positions will not come."""
+        raise NotImplementedError
 
     def at_hand(self, parts: Sequence[Owed], wishes: frozenset[Wish]) -> list[bytes] | None:
         """Return the frames of all that came after, from memory; None if a stream must be read."""
@@ -80,14 +91,10 @@ class Teller:
         topics = {part.stream.name: part.topics for part in parts}
         frames = []
         for event in memory.present(chain(*topics.values()), NEWEST_SHOWN, older):
-            if event.stream not in topics or not passes(event):
-                continue
-            if self._gateway.hub.frame(self._dialect, event) is None:
-                continue
-            frame = event.frames.get(_SNAPSHOT)
-            if frame is None:
-                frame = event.frames[_SNAPSHOT] = text_frame(self._dialect.snapshot_item(event))
-            frames.append(frame)
+            if event.stream in topics and passes(event):
+                frame = self.item(event)
+                if frame is not None:
+                    frames.append(frame)
         return frames
 
     def unsure(self, parts: Iterable[Owed]) -> list[str]:
@@ -134,13 +141,39 @@ class Teller:
 
     def _frames(self, events: Iterable[Event], wishes: frozenset[Wish]) -> list[bytes]:
         passes = condition_of(wishes)
-        frames = (self._gateway.hub.frame(self._dialect, event) for event in events if passes(event))
+        frames = (self.message(event) for event in events if passes(event))
         return [frame for frame in frames if frame is not None]
 
     def _gap(self, part: Owed, lost: Lost) -> bytes:
         stream = part.stream
-        start: str | None
-        start, end = (f"{stream.name}.{stream.epoch()}.{number}" for number in (lost.first, lost.last))
+        end = f"{stream.name}.{stream.epoch()}.{lost.last}"
+        start: str | None = f"{stream.name}.{stream.epoch()}.{lost.first}"
         if lost.reason == RECREATED:
             start = None  # the number is of a stream that is no more
-        return text_frame(self._dialect.gap(cover(part.topics), start, end, lost.reason))
+        return self.loss(cover(part.topics), start, end, lost.reason)
+
+
+class NativeTeller(Teller):
+    """Tells in the frames of the native protocol, which are shared by all who are told the same."""
+
+    def __init__(self, gateway: Gateway, dialect: Native, wire: Wire) -> None:
+        """Tell *wire*, in the words of *dialect*, what *gateway* knows."""
+        super().__init__(gateway, wire)
+        self._dialect = dialect
+
+    def message(self, event: Event) -> bytes | None:
+        """Return the frame that the live get as well."""
+        return self._gateway.hub.frame(self._dialect, event)
+
+    def item(self, event: Event) -> bytes | None:
+        """Return the frame that marks a message as part of a snapshot, made once."""
+        if self._gateway.hub.frame(self._dialect, event) is None:
+            return None
+        frame = event.frames.get(_SNAPSHOT)
+        if frame is None:
+            frame = event.frames[_SNAPSHOT] = text_frame(self._dialect.snapshot_item(event))
+        return frame
+
+    def loss(self, topic: str, start: str | None, end: str, reason: str) -> bytes:
+        """Return the gap frame."""
+        return text_frame(self._dialect.gap(topic, start, end, reason))
