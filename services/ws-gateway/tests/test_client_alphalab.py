@@ -697,12 +697,13 @@ async def test_orders_are_obeyed_while_the_session_is_still_being_shown(world: W
         for _ in range(300):
             await engine.say("ai_decision", reasoning="x" * 10_000)
         async with slow_tab(world, engine.path) as client:
+            assert (await hear(client))["type"] == "session_initialized"
             await client.send('{"action": "stop"}')
             async with asyncio.timeout(WITHIN):
                 assert (await engine.orders.get())["action"] == "stop"
             shown = await hear_until(client, "command_ack")
 
-    assert len(shown) == 302
+    assert len(shown) == 301
 
 
 async def test_a_tab_that_falls_behind_catches_up_without_a_hole(world: World):
@@ -710,7 +711,8 @@ async def test_a_tab_that_falls_behind_catches_up_without_a_hole(world: World):
     async with world.engine() as engine:
         await engine.say("session_initialized")
         async with slow_tab(world, engine.path) as client:
-            assert (await hear(client))["type"] == "session_initialized"
+            frames = [await hear(client)]
+            await engine.say("auto_stop_triggered", at=AT)
             for number in range(600):
                 await engine.say(
                     "candle",
@@ -720,10 +722,13 @@ async def test_a_tab_that_falls_behind_catches_up_without_a_hole(world: World):
                 )
                 if number % 30 == 0:
                     await engine.say("ai_decision", action="HOLD")
+            await engine.say("auto_stop_triggered", at=AT)
             await engine.say("session_completed", result_id="r")
-            frames = await hear_until(client, "session_completed")
+            frames += await hear_until(client, "session_completed")
             await engine.say("error", message="still here")
             assert (await hear(client))["data"]["message"] == "still here"
+        async with world.connect(engine.path) as fresh:
+            assert await hear_until(fresh, "session_completed") == frames
 
     assert [frame["data"]["candle_index"] for frame in frames if frame["type"] == "candle"] == list(
         range(600)

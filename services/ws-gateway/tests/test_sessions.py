@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -12,11 +14,13 @@ from hypothesis import strategies as st
 
 from baleen_bus import Delivered, Publisher, open_bus
 from baleen_bus.testing import NatsServer
+from baleen_contracts.command import CommandReply, CommandRequest, session_subject
 from baleen_contracts.session import SessionEvent, SessionType
 from baleen_contracts.session_entry import SessionEntry
 from ws_gateway.bus.tail import Tail
 from ws_gateway.doors.rights import ANYBODY, NOBODY, Identity
 from ws_gateway.event import Event
+from ws_gateway.sessions import orders as carrying
 from ws_gateway.sessions import past
 from ws_gateway.sessions.admission import may_watch, topic_of
 from ws_gateway.sessions.allowance import Allowance
@@ -137,7 +141,8 @@ def test_what_was_read_and_what_was_heard_join_without_a_hole_or_a_duplicate(
     tail = tail_of(*events[floor:heard], begin=floor)
     read = Read(tuple(item(one.seq) for one in events[:read_to] if one.subject.startswith("session.v1.s")), 0)
 
-    found = joined(read, tail, TOPIC)
+    found = joined(read, tail, TOPIC, since=floor)
+    assert found is not None
     assert [one.seq for one in found.events] == [seq for seq in range(1, heard + 1) if mine[seq - 1]]
     assert all(one.frames == {} for one in found.events)
     assert (found.heard, found.skipped) == (heard, 0)
@@ -146,8 +151,9 @@ def test_what_was_read_and_what_was_heard_join_without_a_hole_or_a_duplicate(
 def test_a_session_that_began_anew_is_shown_from_there():
     """Whether its beginning was read or heard."""
     old, new = item(3, "session_initialized"), event(7, "session_initialized")
-    found = joined(Read((old, item(4)), 0), tail_of(new, event(8), begin=6), TOPIC)
+    found = joined(Read((old, item(4)), 0), tail_of(new, event(8), begin=6), TOPIC, since=6)
 
+    assert found is not None
     assert [one.seq for one in found.events] == [7, 8]
 
 
@@ -163,10 +169,21 @@ def test_a_session_whose_beginning_was_heard_is_not_read():
 
 def test_events_found_again_in_memory_are_not_counted_as_left_out():
     """What the reading of a long session passed over may have been heard just now."""
-    found = joined(Read((item(1), item(4)), 2), tail_of(event(3), event(4), begin=2), TOPIC)
+    found = joined(Read((item(1), item(4)), 2), tail_of(event(3), event(4), begin=2), TOPIC, since=4)
 
+    assert found is not None
     assert [one.seq for one in found.events] == [1, 3, 4]
     assert found.skipped == 1
+
+
+def test_what_was_read_is_not_joined_with_what_may_miss_something():
+    """So much was heard meanwhile that the tail forgot, or the stream was made anew."""
+    overrun = tail_of(event(9), begin=8)
+    anew = tail_of(begin=0)
+
+    assert joined(Read((item(1),), 0), overrun, TOPIC, since=7) is None
+    assert joined(Read((item(1),), 0), anew, TOPIC, since=7) is None
+    assert joined(Read((item(1),), 0), overrun, TOPIC, since=8) is not None
 
 
 @given(
@@ -245,3 +262,47 @@ async def test_of_a_long_session_the_replay_has_what_still_says_something(
         assert read.skipped == 42 - len(read.items)
         assert len((await read_past(bus, "other")).items) == 20
         assert (await read_past(bus, "nobody's")).items == ()
+
+
+# Orders.
+
+
+async def test_orders_that_wait_are_bounded_and_answered_once(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever is too many, or finds no bus, is told so at once; on leaving nobody is waited for."""
+    monkeypatch.setattr(carrying, "MOST_AT_ONCE", 2)
+    orders, replies = carrying.Orders(), []
+    request = CommandRequest(action="pause")
+
+    async def keep_silent(_message: object) -> None:
+        pass
+
+    orders.give(None, "s", request, replies.append)
+    async with open_bus(url=nats_server.url, name="test") as bus:
+        await bus.nc.subscribe(session_subject("s"), cb=keep_silent)
+        for _ in range(3):
+            orders.give(bus, "s", request, replies.append)
+        assert [reply.code for reply in replies] == ["bus_away", "busy"]
+        await bus.request_json("$JS.API.INFO")
+        assert len(orders) == 2
+        orders.close()
+        async with asyncio.timeout(2):
+            while len(orders):  # noqa: ASYNC110 - tasks end in turns of the loop
+                await asyncio.sleep(0)
+    assert len(replies) == 2
+
+
+@pytest.mark.parametrize("answer", [b"", b"{", b"[]", b'{"ok": "maybe"}'])
+async def test_an_answer_that_cannot_be_read_is_a_refusal(nats_server: NatsServer, answer: bytes):
+    """An engine of another hand may say anything."""
+    replies: asyncio.Queue[CommandReply] = asyncio.Queue()
+
+    async def respond(message: Any) -> None:
+        await message.respond(answer)
+
+    async with open_bus(url=nats_server.url, name="test") as bus:
+        await bus.nc.subscribe(session_subject("s"), cb=respond)
+        carrying.Orders().give(bus, "s", CommandRequest(action="pause"), replies.put_nowait)
+        async with asyncio.timeout(5):
+            assert (await replies.get()).code == "bad_answer"

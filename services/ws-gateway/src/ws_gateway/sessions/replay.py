@@ -39,8 +39,14 @@ def remembered(tail: Tail, topic: str) -> Past | None:
     return Past(_since_it_began(events), 0, tail.heard) if any(map(_begins, events)) else None
 
 
-def joined(read: Read, tail: Tail, topic: str) -> Past:
-    """Return the session's past from what was read of the stream and what was heard since."""
+def joined(read: Read, tail: Tail, topic: str, *, since: int) -> Past | None:
+    """Return the session's past from what was read of the stream and what was heard since.
+
+    None where the two may not meet: reading began when number *since* was the newest that was heard, and the
+    tail does not know any more all that came after it, or has begun anew.
+    """
+    if not tail.covers(since):
+        return None
     known = {item.seq: _event(item) for item in read.items if item.seq <= tail.heard}
     newest_read = max(known, default=0)
     heard = {event.seq: event for event in tail.after(0, (topic,))}

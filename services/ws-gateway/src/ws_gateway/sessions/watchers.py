@@ -160,11 +160,9 @@ class Watchers:
         async with self._reads:
             for _ in range(_TRIES):
                 heard = tail.heard
-                read = await read_past(bus, session_id)
-                if tail.covers(
-                    heard
-                ):  # else it has begun anew, or so much was heard that it knows too little
-                    return joined(read, tail, topic)
+                past = joined(await read_past(bus, session_id), tail, topic, since=heard)
+                if past is not None:
+                    return past
         return None
 
     def _tail(self) -> Tail | None:
