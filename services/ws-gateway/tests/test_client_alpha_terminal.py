@@ -647,7 +647,7 @@ def token(*subscribe: str, admin: bool = False) -> str:
 
 
 async def test_a_token_in_the_address_opens_what_it_names(bus_url: str):
-    """Else an error frame and 1008; the statistics are for admins, under both of their addresses."""
+    """Else an error frame and 1008, and no trace in the statistics, which are for admins alone."""
     gamma = token("uw.v1.gex.>")
     with GatewayProcess(bus_url, WS_GATEWAY_AUTH="jwt", WS_GATEWAY_AUTH_KEY=KEY) as gateway:
         async with AsyncExitStack() as closing:
@@ -666,4 +666,7 @@ async def test_a_token_in_the_address_opens_what_it_names(bus_url: str):
                 for one in bearers
             ]
 
+            told = (await http.get("/ws/stats", headers=bearers[-1])).json()
+
     assert codes == [401, 403, 200] * 2
+    assert set(told["channels"]) == {"gamma_SPY"}

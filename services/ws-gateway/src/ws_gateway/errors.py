@@ -68,6 +68,7 @@ class Farewell(StrEnum):
     BUSY = "busy"
     ORIGIN = "origin"
     BAD_FRAME = "bad_frame"
+    BAD_REQUEST = "bad_request"
     TOO_OFTEN = "too_many_messages"
     UNAUTHENTICATED = "unauthenticated"
     EXPIRED = "token_expired"

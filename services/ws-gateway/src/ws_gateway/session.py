@@ -73,6 +73,7 @@ _FAREWELLS = {
     Farewell.LEAVING: (code_of("leaving", native=False), "the gateway restarts; come back"),
     Farewell.SILENT: (code_of("internal_error", native=False), "no answer to our pings"),
     Farewell.ORIGIN: (code_of("policy", native=False), "this origin is not allowed"),
+    Farewell.BAD_REQUEST: (code_of("policy", native=False), "there is no such thing to hear"),
     Farewell.TOO_OFTEN: (code_of("policy", native=False), "you say too much"),
     Farewell.UNAUTHENTICATED: (code_of("policy", native=False), "a token is needed, and none was handed in"),
     Farewell.EXPIRED: (code_of("policy", native=False), "the token has expired; come back with a new one"),
@@ -101,3 +102,11 @@ async def serve(websocket: WebSocket, opening: Opening) -> None:
     hub.admit(wire, plain(opening.topics), first)
     wire.said += len(first)
     wire.replay_early()
+
+
+async def turn_away(websocket: WebSocket, dialect: Dialect, label: str, why: str) -> None:
+    """Accept *websocket* and close it, saying in its dialect *why* what it asked for cannot be served."""
+    gateway: Gateway = websocket.app.state.gateway
+    wire = await gateway.take_in(websocket, Plain(dialect, label))
+    if wire is not None:
+        gateway.hub.end(wire, Farewell.BAD_REQUEST, why)

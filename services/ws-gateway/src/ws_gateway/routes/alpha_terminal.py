@@ -12,7 +12,6 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, WebSocket
 from starlette.datastructures import State
 
-from baleen_contracts.close_codes import code_of
 from ws_gateway.dialects.alpha_channels import (
     AlphaChannel,
     agent,
@@ -33,7 +32,7 @@ from ws_gateway.errors import Refusal
 from ws_gateway.fleet.questions import MAX_ROWS
 from ws_gateway.gateway import Gateway
 from ws_gateway.opening import Newest, Nothing, Opening
-from ws_gateway.session import serve
+from ws_gateway.session import serve, turn_away
 
 _channels = APIRouter()
 
@@ -42,7 +41,6 @@ MAX_KEYS_SEEN: Final = 1_000
 """Channels that stay in the statistics; a client may invent any ticker, so the oldest gives way."""
 FAMILY: Final = "alpha_terminal"
 """What the names of all dialects of these channels begin with."""
-_POLICY: Final = code_of("policy", native=False)
 
 
 @_channels.websocket("/unified")
@@ -161,11 +159,8 @@ async def _open(
     try:
         channel, replay = choose(), _replay(websocket.query_params.get("replay"))
     except ValueError as error:
-        await websocket.accept()
-        await websocket.send_text(dialect.error(Refusal.BAD_REQUEST.value, str(error), now).decode())
-        await websocket.close(_POLICY, str(error))
+        await turn_away(websocket, dialect, "alpha", str(error))
         return
-    _note_key(websocket.app.state, channel.key)
     opening = Opening(
         dialect=dialect,
         topics=channel.topics,
@@ -174,6 +169,8 @@ async def _open(
         snapshot=Newest(replay) if replay else Nothing(),
     )
     await serve(websocket, opening)
+    if channel.key in gateway.hub.by_label:  # whoever was turned away leaves no trace
+        _note_key(websocket.app.state, channel.key)
 
 
 def _keys_seen(state: State) -> dict[str, None]:

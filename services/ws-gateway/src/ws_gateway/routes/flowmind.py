@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from baleen_bus.errors import BusError
 from baleen_contracts.catalogue import CATALOGUE, by_name
-from baleen_contracts.close_codes import code_of
 from baleen_contracts.command import RECONNECT_SUBJECT, CommandReply, CommandRequest
 from ws_gateway.dialects import flowmind_status
 from ws_gateway.dialects.flowmind import (
@@ -37,7 +36,7 @@ from ws_gateway.dialects.path_keys import ticker_of, topic_of_ticker
 from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.opening import Last, Newest, Opening
-from ws_gateway.session import serve
+from ws_gateway.session import serve, turn_away
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +49,6 @@ RECONNECT_EVERY: Final = 60.0
 _ANSWERED_WITHIN: Final = 10.0
 _DIALECT: Final = FlowMind()
 _TICKERS: Final = FlowMind("flowmind.tickers", TICKER_CHANNELS)
-_POLICY: Final = code_of("policy", native=False)
 _UPSTREAM: Final = tuple(
     entity.pattern
     for entity in CATALOGUE
@@ -186,8 +184,7 @@ async def _open_ticker(websocket: WebSocket, channel: Channel, asked: str, snaps
         ticker = ticker_of(asked)
         topic = topic_of_ticker(channel.entity, ticker)
     except ValueError as error:
-        await websocket.accept()
-        await websocket.close(_POLICY, str(error))
+        await turn_away(websocket, _TICKERS, channel.id, str(error))
         return
     label = channel.name_of(ticker)
     await serve(websocket, Opening(dialect=_TICKERS, topics=(topic,), label=label, snapshot=snapshot))
