@@ -52,6 +52,16 @@ def digest(tag: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() + "'"
 
 
+def test_the_page_never_puts_a_token_into_an_address():
+    """It is taken from behind the #, which no server sees, and handed in as a subprotocol."""
+    (script,) = re.findall("<script>(.*?)</script>", PAGE, re.DOTALL)
+
+    assert "location.hash" in script
+    assert '"bearer." + token' in script
+    assert "?token" not in script
+    assert "&token" not in script
+
+
 async def test_the_page_may_run_only_its_own_script(gateway: GatewayProcess):
     """The policy names the digests of the inline code, and nothing may be fetched but from the gateway."""
     async with httpx.AsyncClient(base_url=gateway.http) as client:
