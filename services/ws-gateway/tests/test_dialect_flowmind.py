@@ -378,6 +378,17 @@ def test_the_channels_are_listed_with_their_subscribers():
     assert (told["total_channels"], told["enabled"]) == (9, True)
 
 
+def test_the_subscribed_channels_have_the_names_of_their_frames():
+    """A feed with a channel of its own and one of a ticker besides goes by the former."""
+    feeds = [
+        feed(name, FeedState.LIVE) for name in ("dark_pool", "option_trade", "gex", "congress_trade", "news")
+    ]
+    told = status(Feeds(feeds, NOW), CLIENTS)["uw_connection"]
+
+    assert told["subscribed_channels"] == ["congress-trades", "dark-pool", "gex", "news", "option_trades"]
+    assert told["channel_count"] == 5
+
+
 def test_a_wish_that_is_refused_makes_no_feed():
     """Somebody's wish for what cannot be served does not make the streaming look enabled."""
     told = status(Feeds([feed("uw.v1.gex.NOPE", FeedState.REFUSED)], NOW), CLIENTS)
