@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+import httpx
 import jwt
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -510,6 +511,34 @@ async def test_a_hundred_tabs_hear_an_event_though_one_of_them_is_dead(world: Wo
         await asyncio.gather(*(tab.close() for tab in alive))
 
     assert {frame["type"] for frame in heard} == {"session_completed"}
+
+
+async def test_an_operator_sees_who_watches_and_who_left_leaves_nothing(world: World):
+    """Since when, under the session's type; afterwards no client and no lane."""
+    async with httpx.AsyncClient(base_url=world.gateway.http, timeout=WITHIN) as http:
+        async with world.engine("forward") as engine:
+            tabs = [await world.connect(engine.path) for _ in range(2)]
+            for tab in tabs:
+                await ask(tab, action="ping")
+            found = (await http.get("/v1/clients", params={"label": "forward"})).json()
+            assert len(found["clients"]) == 2
+            assert all(ZULU.fullmatch(row["connected_at"]) for row in found["clients"])
+            await tabs[0].close()
+            tabs[1].transport.abort()
+
+        async def figures() -> dict[str, float]:
+            lines = (await http.get("/metrics")).text.splitlines()
+            return {
+                line.split()[0]: float(line.split()[1])
+                for line in lines
+                if line.startswith("baleen_gateway_")
+            }
+
+        async with asyncio.timeout(WITHIN):
+            left = await figures()
+            while left["baleen_gateway_connections"] or left["baleen_gateway_lanes"]:
+                await asyncio.sleep(0.05)
+                left = await figures()
 
 
 async def test_a_ping_is_answered_with_a_heartbeat(world: World):
