@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def where(file: str) -> Path:
     return (ROOT if "/" in file else TESTS) / file
 
 
+@cache
 def names_in(file: Path) -> set[str]:
     """Return the names of the tests in *file*."""
     if not file.exists():
