@@ -7,8 +7,18 @@ from prometheus_client import CollectorRegistry
 
 from baleen_runtime.operator import Whole, operator_routes
 from ws_gateway.doors.guard import Guard
+from ws_gateway.events.station import Station
 from ws_gateway.gateway import Gateway
-from ws_gateway.routes import alpha_terminal, bridge, clients, flowmind, native, page, sessions
+from ws_gateway.routes import (
+    alpha_terminal,
+    bridge,
+    clients,
+    events,
+    flowmind,
+    native,
+    page,
+    sessions,
+)
 
 
 def make_app(gateway: Gateway, registry: CollectorRegistry, whole: Whole | None = None) -> FastAPI:
@@ -16,7 +26,8 @@ def make_app(gateway: Gateway, registry: CollectorRegistry, whole: Whole | None 
     app = FastAPI(title="Baleen gateway", docs_url=None, redoc_url=None)
     app.state.gateway = gateway
     app.state.bridge = bridge.Stage(gateway)
-    for routes in (flowmind, alpha_terminal, bridge, native, page, clients, sessions):
+    app.state.events = Station(gateway)
+    for routes in (flowmind, alpha_terminal, bridge, native, events, page, clients, sessions):
         app.include_router(routes.router)
     app.add_middleware(Guard, doors=gateway.doors, entry=gateway.entry)
     app.include_router(operator_routes(gateway.health, registry, whole))

@@ -171,18 +171,24 @@ class Entry:
         if isinstance(verdict, Denied) and not waits:
             self._refuse(wire, verdict)
             return False
-        address = self.address_of(scope)
-        if address is not None:
-            if not self.limits.take(Kind.ADDRESS, address):
-                self._refuse(wire, _CROWDED)
-                return False
-            self._guests[wire] = _Guest(address)
+        if not self._count(wire, scope):
+            self._refuse(wire, _CROWDED)
+            return False
         if isinstance(verdict, Denied):
             return self._await_token(wire)
         known = self._known_as(wire, verdict)
         if isinstance(known, Denied):
             self._refuse(wire, known)
         return isinstance(known, Identity)
+
+    def let_listen(self, wire: Wire, scope: Mapping[str, Any], identity: Identity) -> Denied | None:
+        """Let a client in whose request is not answered yet; return why not, and then keep nothing of it."""
+        known = self._known_as(wire, identity) if self._count(wire, scope) else _CROWDED
+        if not isinstance(known, Denied):
+            return None
+        self.denials[known.reason] += 1
+        self._lost(wire)
+        return known
 
     def allow(self, wire: Wire, topics: Sequence[str]) -> bool:
         """Return whether a client may hear all of *topics*; close it with the reason where it may not."""
@@ -209,6 +215,16 @@ class Entry:
             if guest is not None:
                 guest.last_words = verdict.words
         return verdict
+
+    def _count(self, wire: Wire, scope: Mapping[str, Any]) -> bool:
+        """Count a client by its address; return whether there is room."""
+        address = self.address_of(scope)
+        if address is None:
+            return True
+        if not self.limits.take(Kind.ADDRESS, address):
+            return False
+        self._guests[wire] = _Guest(address)
+        return True
 
     def _await_token(self, wire: Wire) -> bool:
         if self.unidentified >= MAX_UNIDENTIFIED:
