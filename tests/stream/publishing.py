@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from baleen_bus import Bus, Delivered, OutboxFull, Publisher, open_bus
+from baleen_bus import Bus, OutboxFull, Publisher, open_bus
 from baleen_bus.reading import fetch_after
 from baleen_contracts import by_name, example
 from baleen_contracts.signals import Signal
@@ -68,16 +68,30 @@ async def _main(url: str, rate: float, seconds: float) -> None:
     print(f"published {count / seconds:,.0f} a second")  # noqa: T201 - whether the rate was held is worth reading
 
 
-async def stored(bus: Bus, stream: str, topics: Sequence[str]) -> list[int]:
-    """Return the numbers of all messages of a stream that *topics* mean."""
-    found: list[int] = []
+class Stored:
+    """What a stream holds."""
 
-    def take(item: Delivered) -> None:
-        if any(matches(topic, item.subject) for topic in topics):
-            found.append(item.seq)
+    def __init__(self, messages: Sequence[tuple[int, str]]) -> None:
+        """Know the number and the subject of every message."""
+        self._by_subject: dict[str, list[int]] = {}
+        for seq, subject in messages:
+            self._by_subject.setdefault(subject, []).append(seq)
 
-    await fetch_after(bus, stream, ">", 0, take)
-    return found
+    def of(self, topics: Sequence[str]) -> list[int]:
+        """Return the numbers of all messages that *topics* mean, in order."""
+        return sorted(
+            seq
+            for subject, numbers in self._by_subject.items()
+            if any(matches(topic, subject) for topic in topics)
+            for seq in numbers
+        )
+
+
+async def stored(bus: Bus, stream: str) -> Stored:
+    """Read all that a stream holds."""
+    found: list[tuple[int, str]] = []
+    await fetch_after(bus, stream, ">", 0, lambda item: found.append((item.seq, item.subject)))
+    return Stored(found)
 
 
 if __name__ == "__main__":

@@ -62,9 +62,9 @@ async def judge(nats: NatsServer, clients: list[NativeClient]) -> None:
     """Compare what clients heard with what the stream holds since they were shown the present."""
     async with open_bus(url=nats.url, name="test", connect_within=10) as bus:
         await at_rest(bus)
+        kept = await stored(bus, "TAPE")
         for client in clients:
-            kept = await stored(bus, "TAPE", client.topics)
-            wanted = [seq for seq in kept if seq > client.began["TAPE"]]
+            wanted = [seq for seq in kept.of(client.topics) if seq > client.began["TAPE"]]
             assert len(wanted) > 100
             await until(lambda: len(heard(client)) >= len(wanted), "all is heard", 30)  # noqa: B023 - waited for here
             assert heard(client) == wanted

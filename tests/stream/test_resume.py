@@ -51,7 +51,8 @@ async def caught_up(clients: Sequence[NativeClient], wanted: Sequence[list[int]]
 
 async def compare(bus: Bus, clients: Sequence[NativeClient], since: int) -> None:
     """Judge what clients heard after number *since* by what the stream holds: all of it, in order, once."""
-    wanted = [[seq for seq in await stored(bus, "SIGNAL", one.topics) if seq > since] for one in clients]
+    kept = await stored(bus, "SIGNAL")
+    wanted = [[seq for seq in kept.of(client.topics) if seq > since] for client in clients]
     await caught_up(clients, wanted)
     for client, numbers in zip(clients, wanted, strict=True):
         assert [seq for _, _, seq in client.heard] == numbers
