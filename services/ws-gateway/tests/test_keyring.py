@@ -12,8 +12,9 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jwt.algorithms import OKPAlgorithm
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from websockets.exceptions import ConnectionClosed
 
 from ws_gateway.doors.keyring import Keyring, flaw_of_source
@@ -222,10 +223,10 @@ def test_keys_come_from_a_file_or_over_a_safe_way(where: str, fine: bool):
 # Together with the gateway.
 
 
-def token(key: Ed25519PrivateKey, kid: str) -> str:
+def token(key: Any, kid: str, algorithm: str = EDDSA) -> str:
     """Make a token."""
     said = {"sub": "alice", "aud": "baleen", "exp": time.time() + 60, "baleen": {"subscribe": [">"]}}
-    return jwt.encode(said, key, EDDSA, headers={"kid": kid})
+    return jwt.encode(said, key, algorithm, headers={"kid": kid})
 
 
 async def code_of(live: Any, text: str) -> int | None:
@@ -256,6 +257,22 @@ async def test_a_key_that_is_added_is_found_when_the_first_token_names_it(
         await live.until(lambda: keyring._rested)
         assert await code_of(live, token(TWO, "three")) == 4401
         assert await code_of(live, token(TWO, "three")) == 4101
+
+
+async def test_another_kind_of_key_is_found_too(
+    serve_with: Any, source: Source, monkeypatch: pytest.MonkeyPatch
+):
+    """A key set may change from one algorithm to another between two readings."""
+    monkeypatch.setattr("ws_gateway.doors.entry.PAUSE", 0.1)
+    rsa_key = rsa.generate_private_key(65_537, 2_048)
+    entry = {**RSAAlgorithm.to_jwk(rsa_key.public_key(), as_dict=True), "kid": "r"}
+    async with serve_with(auth="jwt", auth_jwks=source.url) as live:
+        keyring = live.gateway.entry.keyring
+        await live.until(lambda: keyring._rested)
+        source.body = json.dumps({"keys": [entry]}).encode()
+        assert await code_of(live, token(rsa_key, "r", "RS256")) is None
+        await live.until(lambda: keyring._rested)
+        assert await code_of(live, token(ONE, "one")) == 4401
 
 
 async def test_without_keys_clients_are_told_to_come_again(serve_with: Any, source: Source):

@@ -95,6 +95,18 @@ async def test_a_token_in_an_address_is_kept_and_passed_on_by_no_browser(serve_w
             assert answer.headers["Cache-Control"] == "no-store"
 
 
+async def test_event_streams_are_let_in_at_the_pace_of_connections(serve_with: Any):
+    """Who asks for too many too quickly gets 503 and a time, whatever its token."""
+    async with serve_with(handshakes_per_second=1) as live:
+        codes = [(await ask(live, "/v1/events")).status_code for _ in range(4)]
+        refusal = await ask(live, "/v1/events")
+
+        assert codes[:2] != [503, 503]
+        assert codes[2:] == [503, 503]
+        assert int(refusal.headers["Retry-After"]) >= 1
+        assert (await ask(live, "/api/stream/channels")).status_code == 200
+
+
 async def test_without_tokens_every_path_is_open(live: Any):
     """As on a machine of one's own."""
     assert (await ask(live, "/api/v1/ws/stats")).status_code == 200

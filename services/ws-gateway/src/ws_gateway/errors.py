@@ -87,6 +87,7 @@ class Untrusted(StrEnum):
     MALFORMED = "malformed"
     ALGORITHM = "algorithm"
     UNKNOWN_KEY = "unknown_key"
+    UNNAMED_KEY = "unnamed_key"
     SIGNATURE = "signature"
     EXPIRED = "expired"
     NOT_YET = "not_yet_valid"

@@ -22,6 +22,7 @@ from ws_gateway.errors import KeysFlawed
 HS256: Final = "HS256"
 RS256: Final = "RS256"
 EDDSA: Final = "EdDSA"
+ALGORITHMS: Final = (HS256, RS256, EDDSA)
 MAX_KEYS: Final = 64
 MAX_SET_BYTES: Final = 262_144
 MIN_SECRET_BYTES: Final = 32

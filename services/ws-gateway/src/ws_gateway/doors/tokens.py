@@ -18,7 +18,7 @@ from jwt.exceptions import (
     MissingRequiredClaimError,
 )
 
-from ws_gateway.doors.keys import MAX_TRIED, Key, KeySet
+from ws_gateway.doors.keys import ALGORITHMS, MAX_TRIED, Key, KeySet
 from ws_gateway.doors.rights import Identity
 from ws_gateway.errors import Untrusted
 from ws_gateway.topics import flaw_of
@@ -97,13 +97,14 @@ def _signed(token: str, keys: KeySet, rules: Rules) -> Mapping[str, Any]:
     if "crit" in header:
         raise _Doubt(Untrusted.MALFORMED, "the token demands (crit) what is not known here")
     if algorithm not in keys.algorithms:
+        reason = Untrusted.UNKNOWN_KEY if algorithm in ALGORITHMS else Untrusted.ALGORITHM
         known = f"takes {_any_of(keys.algorithms)}" if keys else "has no keys"
-        raise _Doubt(Untrusted.ALGORITHM, f"the token's algorithm is not taken: the gateway {known}")
+        raise _Doubt(reason, f"the token's algorithm is not taken: the gateway {known}")
     candidates = keys.fitting(algorithm, kid)
     if not candidates:
         raise _Doubt(Untrusted.UNKNOWN_KEY, "the token is signed with a key (kid) that is not known here")
     if len(candidates) > MAX_TRIED:
-        raise _Doubt(Untrusted.UNKNOWN_KEY, "the token must name its key (kid): there are several")
+        raise _Doubt(Untrusted.UNNAMED_KEY, "the token must name its key (kid): there are several")
     for key in candidates:
         try:
             return _opened(token, key, rules)
