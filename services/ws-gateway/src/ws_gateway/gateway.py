@@ -72,7 +72,7 @@ class Gateway:
         self.resumed: Counter[Resumed] = Counter()
         self.settled: set[str] = set()
         self.on_settled: list[Callable[[str], None]] = []
-        self.on_gap: list[Callable[[Gap], None]] = []
+        self.on_gap: list[Callable[[Gap], None]] = [self.sessions.lose]
         self._simulated_until = 0.0
 
     def take(self, event: Event) -> None:

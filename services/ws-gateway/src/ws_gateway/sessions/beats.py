@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -18,6 +18,9 @@ class Beats(Generic[T]):
 
     def __len__(self) -> int:
         return sum(map(len, self._places))
+
+    def __iter__(self) -> Iterator[T]:
+        return iter([one for place in self._places for one in place])
 
     def join(self, one: T) -> None:
         """Let *one* be due after a whole round, and after every further one."""
