@@ -26,7 +26,7 @@ def test_all_are_ready_when_every_worker_that_runs_is():
     """The one that is being started again gets no connections, so that its absence is only told."""
     assert health_of({1: READY, 2: READY}, running=2, wanted=2) == (
         True,
-        {"workers": "2 of 2 run", "bus": "ok", "streams": "ok"},
+        {"workers": "2 of 2 serve", "bus": "ok", "streams": "ok"},
     )
     assert health_of({1: READY}, running=1, wanted=2)[0]
 
@@ -44,7 +44,7 @@ def test_one_that_does_not_answer_and_nobody_at_all_are_not_ready():
     ready, parts = health_of({1: READY, 2: None}, running=2, wanted=2)
     assert not ready
     assert parts["answer"] == "worker 2: does not answer"
-    assert health_of({}, running=0, wanted=2) == (False, {"workers": "0 of 2 run"})
+    assert health_of({}, running=0, wanted=2) == (False, {"workers": "0 of 2 serve"})
 
 
 def test_every_sample_names_its_worker_and_no_family_comes_twice():

@@ -119,7 +119,7 @@ async def test_workers_share_the_clients_and_speak_for_each_other(nats_server: N
                 assert json.loads(await asyncio.wait_for(client.recv(), PATIENCE))["op"] == "subscribed"
             async with asking_anew(gateway) as http:
                 ready = (await http.get("/readyz")).json()
-                assert (ready["status"], ready["parts"]["workers"]) == ("ready", "2 of 2 run")
+                assert (ready["status"], ready["parts"]["workers"]) == ("ready", "2 of 2 serve")
                 await tells_of_all(http, set(clients))
 
 

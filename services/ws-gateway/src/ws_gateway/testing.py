@@ -95,9 +95,9 @@ class GatewayProcess:
 
     def _is_ready(self) -> bool:
         if not self.port:
-            self.port = next(
-                (entry["port"] for entry in self._entries() if entry.get("event") == "listening"), 0
-            )
+            several = self._environment.get("WS_GATEWAY_WORKERS", "1") != "1"
+            event = "all workers listen" if several else "listening"
+            self.port = next((entry["port"] for entry in self._entries() if entry.get("event") == event), 0)
         if not self.port:
             return False
         try:

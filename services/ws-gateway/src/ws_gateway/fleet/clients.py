@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ws_gateway.hub.hub import Hub
     from ws_gateway.wire.wire import Wire
 
-MAX_TOPICS: Final = 500
+MAX_TOPICS: Final = 200
 """Topics, and patterns of rights, that are told of one client."""
 
 

@@ -59,7 +59,7 @@ class Presence:
         self._heard: dict[str, _Heard] = {}
         self._told = b""
         self._told_at = -GATEWAYS_TTL
-        self._complaint = ""
+        self._complaint = self._strange = ""
         self.labels_seen: dict[str, None] = {}
         """Labels that other workers have told, oldest first; the oldest give way."""
 
@@ -123,7 +123,9 @@ class Presence:
         try:
             counts = read(entry.value)
         except ValueError as error:
-            self._complain(error)
+            if entry.key != self._strange:
+                self._strange = entry.key
+                log.warning("counts cannot be read", worker=entry.key, reason=str(error))
             return
         if counts.worker != entry.key or counts.worker == self._worker:
             return

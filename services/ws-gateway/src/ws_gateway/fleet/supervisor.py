@@ -186,14 +186,15 @@ class Crew:
 
     async def _answer(self, question: str) -> Any:
         """Tell a worker what all of them are together."""
-        told = await self._ask_all(question)
+        told = await self._ask_serving(question)
         if question == "metrics":
             texts = {place: text for place, text in told.items() if text is not None}
             return metrics_of(texts, running=len(told), restarts=self._restarts).decode()
         return health_of(told, running=len(told), wanted=self._settings.workers)
 
-    async def _ask_all(self, question: str) -> dict[int, Any]:
-        workers = list(self._workers.values())
+    async def _ask_serving(self, question: str) -> dict[int, Any]:
+        """Return what each worker tells that accepts connections, None where it does not answer in time."""
+        workers = [worker for worker in self._workers.values() if worker.serves]
         asking = [worker.link.ask(question, _ANSWERS_WITHIN) for worker in workers]
         told = await asyncio.gather(*asking, return_exceptions=True)
         return {

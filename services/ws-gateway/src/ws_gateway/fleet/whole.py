@@ -21,11 +21,11 @@ def health_of(told: Mapping[int, Told | None], running: int, wanted: int) -> tup
     """Return whether all may be sent work, and why not.
 
     The kernel gives every worker that listens its share of the connections, so one that is not ready makes
-    the whole not ready; one that is not running gets none, and only its absence is told.
+    the whole not ready; one that does not listen yet gets none, and only its absence is told.
 
     Args:
-        told: by place, what each running worker tells; None where it does not answer.
-        running: how many workers run.
+        told: by place, what each worker that listens tells; None where it does not answer.
+        running: how many workers listen.
         wanted: how many should.
     """
     reasons: dict[str, list[str]] = {}
@@ -37,7 +37,7 @@ def health_of(told: Mapping[int, Told | None], running: int, wanted: int) -> tup
                 lacks.append(f"worker {place}: {words}")
     parts = {part: "; ".join(lacks) or "ok" for part, lacks in sorted(reasons.items())}
     ready = bool(told) and all(said is not None and said["ready"] for said in told.values())
-    return ready, {"workers": f"{running} of {wanted} run", **parts}
+    return ready, {"workers": f"{running} of {wanted} serve", **parts}
 
 
 def metrics_of(texts: Mapping[int, str], *, running: int, restarts: int) -> bytes:
@@ -61,7 +61,7 @@ class _All(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("baleen_gateway_workers", "Worker processes that run.", self._running)
+        yield GaugeMetricFamily("baleen_gateway_workers", "Worker processes that serve.", self._running)
         words = "Worker processes that were started again."
         yield CounterMetricFamily("baleen_gateway_worker_restarts", words, self._restarts)
         families: dict[str, Metric] = {}
