@@ -259,6 +259,7 @@ def test_a_state_kept_up_to_date_is_the_one_laid_out_anew(
         alone = json.loads(lay_out(last_of_each(events[:heard]), heard, NOW).text)["data"]
         if not told:
             assert (begun["data"], begun["revision"]) == (alone, heard)
+        assert len(first) <= limit + 300 or len(begun["data"]["metadata"]) <= 1
 
 
 def test_requests_are_read():

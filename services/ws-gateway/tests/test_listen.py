@@ -133,3 +133,34 @@ async def test_a_stream_that_lost_its_end_has_the_state_before_it(live: Any, nat
         await live.until(lambda: settled == ["BRIDGE"])
         assert [event.seq for event in gateway.last(pattern)] == [1, 2]
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("look-back")]
+
+
+class Deaf(Listener):
+    """A listener that misses a message live, but finds it when it reads the stream's past."""
+
+    def __init__(self, gateway: Any, bus: Bus, publisher: Publisher) -> None:
+        super().__init__(gateway, bus, "BRIDGE", heard_streams()["BRIDGE"])
+        self._publisher = publisher
+
+    async def _past(self, entity: Entity) -> list[Delivered]:
+        await self._caught_up.wait()  # it looks once at the start, and then not for a while
+        handlers = self._bus.nc._straight
+        ours = {sid: hear for sid, hear in handlers.items() if hear == self.follower._hear}
+        assert ours
+        handlers.update(dict.fromkeys(ours, lambda *_: None))
+        await self._publisher.publish(message("bridge_state"))
+        past = await super()._past(entity)
+        handlers.update(ours)
+        return past
+
+
+async def test_a_snapshot_never_knows_more_than_was_heard(live: Any, nats_server: NatsServer):
+    """What the past holds and was not heard yet would be told a second time: its end is waited for."""
+    async with (
+        open_bus(url=nats_server.url, name="test") as bus,
+        Publisher(bus, source="test") as publisher,
+        AsyncExitStack() as closing,
+    ):
+        await Deaf(live.gateway, bus, publisher).follow(closing)
+        (last,) = live.gateway.last(by_name("bridge_state").pattern)
+        assert live.gateway.past.streams["BRIDGE"].tail.heard >= last.seq > 0
