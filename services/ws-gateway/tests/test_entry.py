@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -13,6 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from ws_gateway.dialects.flowmind import FlowMind
 from ws_gateway.doors import entry as entry_module
 from ws_gateway.doors.limits import Kind
 from ws_gateway.errors import Farewell, Untrusted
@@ -383,11 +385,15 @@ async def test_one_address_that_storms_the_door_leaves_room_for_others(serve_wit
             assert (await live.hear(other))["op"] == "welcome"
 
 
-@pytest.mark.parametrize("conversation", [Plain, Conversation])
-def test_every_reason_of_the_door_has_a_code_and_words(conversation: Any):
-    """None is missing in either table, so that no client is ended without one."""
-    module = __import__(conversation.__module__, fromlist=["_FAREWELLS"])
-    reasons = {Farewell.UNAUTHENTICATED, Farewell.EXPIRED, Farewell.FORBIDDEN}
-    reasons |= {Farewell.CROWDED, Farewell.KEYLESS, Farewell.BUSY}
+async def test_every_reason_of_the_door_has_a_code_and_words(live: Any):
+    """None is missing on either side; a native code says by its range whether to come back."""
+    now = datetime.now(UTC)
+    never = {Farewell.UNAUTHENTICATED, Farewell.EXPIRED, Farewell.FORBIDDEN}
+    for reason in (*never, Farewell.CROWDED, Farewell.KEYLESS, Farewell.BUSY):
+        code, words, _ = Conversation(live.gateway).farewell(reason, now)
+        older, older_words, _ = Plain(FlowMind(), "x").farewell(reason, now)
 
-    assert reasons <= set(module._FAREWELLS)
+        assert code in (range(4400, 4500) if reason in never else range(4100, 4200))
+        assert older == (1008 if reason in never else 1013)
+        assert words
+        assert older_words

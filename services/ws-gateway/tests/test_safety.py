@@ -11,10 +11,13 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from baleen_bus.testing import NatsServer
 from baleen_runtime.logs import configure_logs
 from ws_gateway.doors.guard import ADMIN_PATHS, OPEN_PATHS
+from ws_gateway.testing import GatewayProcess
 
 SECRET = "a secret of more than thirty-two bytes, for tests alone"
 WITH_TOKENS: dict[str, Any] = {"auth": "jwt", "auth_key": SECRET}
@@ -170,6 +173,28 @@ async def test_the_figures_count_who_was_not_let_in(serve_with: Any):
     assert "baleen_gateway_keys 1.0" in shown
     assert "baleen_gateway_unidentified 0.0" in shown
     assert "baleen_gateway_handshakes_refused_total 0.0" in shown
+
+
+async def test_a_gateway_in_a_process_of_its_own_asks_for_tokens_and_logs_none(nats_server: NatsServer):
+    """As the service starts it: the key is kept, the log silent, the header of nobody's proxy not believed."""
+    variables = {f"WS_GATEWAY_{name.upper()}": value for name, value in WITH_TOKENS.items()}
+    variables |= {"WS_GATEWAY_MAX_CONNECTIONS_PER_ADDRESS": "1", "BALEEN_LOG_LEVEL": "debug"}
+    forwarded = {"X-Forwarded-For": "198.51.100.1"}
+    text = token()
+    with GatewayProcess(nats_server.url, **variables) as process:
+        async with (
+            connect(f"{process.ws}/v1/stream?token={text}", additional_headers=forwarded) as one,
+            connect(f"{process.ws}/v1/stream?token={text}", additional_headers=forwarded) as two,
+        ):
+            assert '"op":"welcome"' in str(await one.recv())
+            assert '"op":"welcome"' in str(await two.recv())
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{process.http}/api/stream/status?token={text}")).status_code == 200
+            assert (await client.get(f"{process.http}/api/stream/status")).status_code == 401
+    logged = process.log_text()
+
+    assert "listening" in logged
+    assert not any(part in logged for part in (*text.split(".")[1:], SECRET))
 
 
 async def touch(live: Any, path: str, say: str | None = None, **options: Any) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from baleen_runtime.health import Health
 from ws_gateway.doors.addresses import client_of, network_of
 from ws_gateway.doors.bearer import Bearer
@@ -28,6 +30,8 @@ from ws_gateway.errors import Farewell, Untrusted
 from ws_gateway.hub.hub import Hub
 from ws_gateway.settings import Settings
 from ws_gateway.wire.wire import Wire
+
+log = structlog.get_logger(__name__)
 
 MAX_UNIDENTIFIED: Final = 1_000
 """Clients at a time that have not said who they are."""
@@ -103,6 +107,8 @@ class Entry:
         self._guests: dict[Wire, _Guest] = {}
         self.unidentified = 0
         """How many clients have not said yet who they are."""
+        self.crowded = 0
+        """How often an address had too many."""
         self._stays = Stays(hub, warn_ahead=settings.auth_warn_seconds, now=now)
         hub.on_lost = self._lost
 
@@ -222,9 +228,17 @@ class Entry:
         if address is None:
             return True
         if not self.limits.take(Kind.ADDRESS, address):
+            self._crowded(address)
             return False
         self._guests[wire] = _Guest(address)
         return True
+
+    def _crowded(self, address: str) -> None:
+        """Tell the operator of an address that has too many; a crowd of them makes ever fewer log lines."""
+        self.crowded += 1
+        if self.crowded & (self.crowded - 1) == 0:
+            cure = "a proxy is named in WS_GATEWAY_TRUSTED_PROXIES"
+            log.warning("too many clients of one address", address=address, refused=self.crowded, cure=cure)
 
     def _await_token(self, wire: Wire) -> bool:
         if self.unidentified >= MAX_UNIDENTIFIED:
