@@ -20,6 +20,7 @@ from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.metrics import GatewayCollector
 from ws_gateway.settings import Settings
+from ws_gateway.wire.answering import HandOverAnswer
 from ws_gateway.wire.transport import HandOver
 
 PATIENCE = 5.0
@@ -119,9 +120,10 @@ async def serving(**chosen: Any) -> AsyncIterator[Serving]:
             stop=stop,
             on_listening=port.set_result,
             grace=1.0,
+            http=HandOverAnswer,
             ws=HandOver,
             ws_max_size=settings.max_frame_bytes,
-            ws_per_message_deflate=False,
+            ws_per_message_deflate=settings.deflate,
             proxy_headers=False,
             ws_ping_interval=None,
         )

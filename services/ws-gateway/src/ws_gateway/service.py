@@ -27,6 +27,7 @@ from ws_gateway.gateway import Gateway
 from ws_gateway.metrics import GatewayCollector
 from ws_gateway.native.conversation import mind_bus
 from ws_gateway.settings import Settings
+from ws_gateway.wire.answering import HandOverAnswer
 from ws_gateway.wire.transport import HandOver
 
 log = structlog.get_logger(__name__)
@@ -102,9 +103,10 @@ async def work(
                 stop=served,
                 on_listening=on_listening if line is None else line.note_listening,
                 grace=1.0,
+                http=HandOverAnswer,
                 ws=HandOver,
                 ws_max_size=settings.max_frame_bytes,
-                ws_per_message_deflate=False,
+                ws_per_message_deflate=settings.deflate,
                 proxy_headers=False,  # the door knows itself whose word about addresses counts
                 ws_ping_interval=None,  # the hub pings all clients in turns, with one timer
             )

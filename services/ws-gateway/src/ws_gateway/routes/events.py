@@ -93,7 +93,7 @@ def _begun(request: Request, wanted: Subscribe, identity: Identity) -> Response:
         take_answer(request, wire, [*_HEADERS, *_cross_origin(request)])
     except ConnectionResetError:
         gateway.hub.lost(wire)
-        return _Begun()
+        return Response()
     stream.open(wire, wanted)
     return _Begun()
 

@@ -1,0 +1,119 @@
+"""Listeners to Server-Sent Events lose their connections at any moment, and lose no message by it."""
+
+import asyncio
+import contextlib
+import json
+import random
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from tests.stream.event_client import EventClient
+from tests.stream.publishing import SYMBOLS, publish, stored
+
+from baleen_bus import Bus, Publisher, open_bus
+from baleen_bus.testing import NatsServer
+from ws_gateway.testing import GatewayProcess
+
+PATIENCE = 30.0
+
+
+@asynccontextmanager
+async def listening(clients: Sequence[EventClient], pause: float) -> AsyncIterator[None]:
+    """Keep clients listening while the block lasts."""
+    tasks = [asyncio.create_task(client.listen(pause=pause)) for client in clients]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def all_live(clients: Sequence[EventClient]) -> None:
+    """Wait until every client has been shown the present."""
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(client.live.wait() for client in clients))
+
+
+async def compare(bus: Bus, clients: Sequence[EventClient], topics: Sequence[Sequence[str]]) -> None:
+    """Judge what clients heard by what the stream holds of their *topics*: all of it, in order, once."""
+    kept = await stored(bus, "SIGNAL")
+    wanted = [kept.of(each) for each in topics]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while any(  # noqa: ASYNC110 - many clients' records, of which none is an event
+                len(client.heard) < len(each) for client, each in zip(clients, wanted, strict=True)
+            ):
+                await asyncio.sleep(0.05)
+    for client, numbers in zip(clients, wanted, strict=True):
+        assert [seq for _, _, seq in client.heard] == numbers
+        assert not client.gaps
+        assert all(client.recovered[1:]), "an id was not taken"
+        assert set(client.statuses) == {200}
+
+
+def some_clients(url: str, count: int) -> list[EventClient]:
+    """Return clients of every form of topics: a watch-list, a wildcard, single subjects, several streams."""
+    clients = []
+    for number in range(count):
+        choice = random.Random(number)  # noqa: S311 - the same clients each time
+        few = [f"signal.v1.{symbol}" for symbol in choice.sample(SYMBOLS, 20)]
+        forms = [few, ["signal.v1.*"], few[:1], ["signal.>", "agent.v1.>"]]
+        clients.append(EventClient(url, forms[number % 4]))
+    return clients
+
+
+async def storm(nats: NatsServer, *, clients: int, rate: float, seconds: float, tail_mib: int) -> str:
+    """Kick clients at random while messages are published; each must have heard all of its own.
+
+    Returns:
+        the gateway's metrics at the end.
+    """
+    with GatewayProcess(nats.url, WS_GATEWAY_TAIL_MIB=str(tail_mib)) as gateway:
+        crowd = some_clients(gateway.http, clients)
+        chosen = [f"signal.v1.{symbol}" for symbol in SYMBOLS[:50]]
+        condition = f"symbol in {json.dumps(SYMBOLS[:50])}"
+        chooser = EventClient(gateway.http, ["signal.v1.*"], filter=condition)
+        everybody = [*crowd, chooser]
+        async with (
+            open_bus(url=nats.url, name="test", connect_within=10) as bus,
+            Publisher(bus, source="test") as publisher,
+            listening(everybody, 0.5),
+        ):
+            await all_live(everybody)
+            loop = asyncio.get_running_loop()
+            until = loop.time() + seconds
+            kicking = asyncio.create_task(kick(everybody, until))
+            await publish(publisher, SYMBOLS, rate, lambda: loop.time() > until)
+            await kicking
+            await compare(bus, everybody, [*(one.topics for one in crowd), chosen])
+        assert sum(client.connections for client in crowd) > 2 * clients
+        async with httpx.AsyncClient() as http:
+            return (await http.get(f"{gateway.http}/metrics")).text
+
+
+async def kick(clients: Sequence[EventClient], until: float) -> None:
+    """Abort a random connection again and again, also while its client is still being told of the past."""
+    choice = random.Random(4)  # noqa: S311 - the same each time
+    while asyncio.get_running_loop().time() < until:
+        choice.choice(clients).abort()
+        await asyncio.sleep(1.5 / len(clients))
+
+
+@pytest.mark.timeout(180)
+async def test_listeners_that_are_kicked_at_random_hear_everything_once(nats_server: NatsServer):
+    """From memory, and from the stream where memory is too short; a filter changes nothing about it."""
+    metrics = await storm(nats_server, clients=16, rate=1_000, seconds=8, tail_mib=1)
+    for how in ("from_memory", "from_stream"):
+        (count,) = re.findall(rf'^baleen_gateway_resumes_total{{how="{how}"}} (.+)$', metrics, re.MULTILINE)
+        assert float(count) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_recovery_storm_of_listeners_loses_and_doubles_nothing(nats_server: NatsServer):
+    """Random kicks during 3,000 messages a second."""
+    await storm(nats_server, clients=48, rate=3_000, seconds=30, tail_mib=16)
