@@ -371,6 +371,23 @@ async def test_a_reconnect_goes_over_the_bus_at_most_once_a_minute(nats_server_w
     assert [one["action"] for one in asked] == ["reconnect"]
 
 
+async def test_a_reconnect_that_another_worker_asked_for_is_told_when_to_return(nats_server: NatsServer):
+    """uw-ingest knows of all who ask; its refusal is no failure."""
+    async with open_bus(url=nats_server.url, name="ingest") as bus:
+
+        async def answer(message: Any) -> None:
+            await message.respond(b'{"ok":false,"code":"TOO_SOON","message":"reconnected lately"}')
+
+        await bus.nc.subscribe("command.v1.ingest.reconnect", cb=answer)
+        await bus.nc.flush()
+        with GatewayProcess(nats_server.url) as gateway:
+            async with httpx.AsyncClient(base_url=gateway.http, timeout=WITHIN) as client:
+                told = await client.post("/api/stream/reconnect")
+
+    assert (told.status_code, told.json()) == (429, {"detail": "reconnected lately"})
+    assert told.headers["Retry-After"] == "60"
+
+
 async def test_a_reconnect_that_fails_says_why(nats_server: NatsServer):
     """What uw-ingest could not do is a 500 with its own words."""
     with GatewayProcess(nats_server.url) as gateway:

@@ -29,6 +29,7 @@ from ws_gateway.hub.laggards import Patience
 from ws_gateway.hub.rounds import Rounds
 from ws_gateway.sessions.watchers import Watchers
 from ws_gateway.settings import Settings
+from ws_gateway.sizes import Sizes
 from ws_gateway.wire.transport import take_over
 from ws_gateway.wire.two_way import TwoWay
 from ws_gateway.wire.wire import Wire
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 _SIMULATOR = "uw-simulator"
 _SIMULATED_FOR = 60.0
+_SNAPSHOT_SIZES = (0, 1, 10, 50, 200, 1_000, 10_000, 100_000)
 
 
 class Gateway:
@@ -70,6 +72,7 @@ class Gateway:
         self.deaf: str | None = None  # why nothing new can arrive, while that is so
         self.taken = self.gaps = 0
         self.resumed: Counter[Resumed] = Counter()
+        self.snapshots = Sizes(_SNAPSHOT_SIZES)
         self.settled: set[str] = set()
         self.on_settled: list[Callable[[str], None]] = []
         self.on_gap: list[Callable[[Gap], None]] = [self.sessions.lose]

@@ -7,7 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from ws_gateway.gateway import Gateway
@@ -51,6 +56,11 @@ class GatewayCollector(Collector):
         chunks = self._gateway.rereader.chunks if self._gateway.rereader is not None else 0
         yield self._count("stream_reads", "Pieces of streams read for single clients.", chunks)
         yield self._by_reason("resumes", "Clients told what they had missed.", self._gateway.resumed, "how")
+        sizes = self._gateway.snapshots
+        words = "Messages that clients were shown of the past, when they came or asked."
+        yield HistogramMetricFamily(
+            "baleen_gateway_snapshot_messages", words, buckets=sizes.buckets(), sum_value=sizes.total
+        )
         yield self._by_reason("dropped", "Bus messages that could not be shown.", hub.dropped)
         yield from self._of_the_door()
         yield from self._of_the_slow()

@@ -99,6 +99,7 @@ async def serve(websocket: WebSocket, opening: Opening) -> None:
     hub = gateway.hub
     shown = [hub.frame(opening.dialect, event) for event in opening.first_of(gateway.past)]
     first = [*map(text_frame, opening.greeting), *(frame for frame in shown if frame is not None)]
+    gateway.snapshots.note(len(first) - len(opening.greeting))
     hub.admit(wire, plain(opening.topics), first)
     wire.said += len(first)
     wire.replay_early()

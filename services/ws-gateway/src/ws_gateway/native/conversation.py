@@ -254,6 +254,7 @@ class Conversation:
         return text_frame(self.dialect.unsubscribed(request))
 
     def _say_snapshot_end(self, request: Subscribe, count: int) -> bytes:
+        self._gateway.snapshots.note(count)
         return text_frame(self.dialect.snapshot_end(request, count))
 
     def _refuse(self, wire: Wire, wrong: Wrong) -> None:

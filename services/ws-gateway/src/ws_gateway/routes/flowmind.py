@@ -46,6 +46,8 @@ NEWEST: Final = Newest(50)
 MATRIX_POINTS: Final = 1_000
 """Strikes that a page is shown at once: it keeps no more, and making many thousands ready holds others up."""
 RECONNECT_EVERY: Final = 60.0
+TOO_SOON: Final = "TOO_SOON"
+"""The code with which uw-ingest says that it has reconnected lately."""
 _ANSWERED_WITHIN: Final = 10.0
 _DIALECT: Final = FlowMind()
 _TICKERS: Final = FlowMind("flowmind.tickers", TICKER_CHANNELS)
@@ -146,6 +148,9 @@ async def reconnect(request: Request) -> JSONResponse:
     reply = await _ask_ingest(state.gateway, request)
     if reply is None:
         return JSONResponse({"detail": "WebSocket client not initialized"}, 503)
+    if reply.code == TOO_SOON:  # somebody has asked another worker or replica
+        detail, seconds = reply.message or "Reconnected lately", str(math.ceil(RECONNECT_EVERY))
+        return JSONResponse({"detail": detail}, 429, {"Retry-After": seconds})
     if not reply.ok:
         return JSONResponse({"detail": reply.message or "Failed to reconnect"}, 500)
     return JSONResponse({"status": "success", "message": "Reconnected to Unusual Whales WebSocket"})
