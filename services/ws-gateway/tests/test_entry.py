@@ -313,6 +313,41 @@ async def test_a_subject_has_so_many_connections_and_no_more(serve_with: Any):
         await live.until(lambda: live.gateway.entry.limits.counts() == NOTHING_HELD)
 
 
+async def test_a_crowd_that_comes_at_once_is_let_in_up_to_the_limits_and_no_further(serve_with: Any):
+    """Whatever arrives together: at no moment are there more than may be, and afterwards nothing is left."""
+    settings = {**WITH_TOKENS, "max_connections_per_subject": 5, "max_connections": 12}
+    async with serve_with(**settings) as live:
+        most: dict[str, int] = {}
+        admit = live.gateway.hub.admit
+
+        def watched(*given: Any) -> None:
+            admit(*given)
+            counts = live.gateway.entry.limits.counts()[Kind.SUBJECT]
+            most["all"] = max(most.get("all", 0), len(live.gateway.hub))
+            most["one"] = max(most.get("one", 0), *counts.values())
+
+        live.gateway.hub.admit = watched
+        everybody_came = asyncio.Barrier(60)
+
+        async def come(number: int) -> int | None:
+            text = token(f"subject-{number % 4}")
+            async with live.connect(f"{(NATIVE, SEED)[number % 2]}?token={text}") as client:
+                first = orjson.loads(await client.recv())
+                await everybody_came.wait()
+                if first.get("op", first.get("type")) == "error":
+                    await client.wait_closed()
+                    return client.close_code
+                return None
+
+        ended = await asyncio.gather(*map(come, range(60)))
+        await live.until(lambda: not live.gateway.hub.wires)
+
+        assert ended.count(None) == most["all"] == 12
+        assert most["one"] <= 5
+        assert {code for code in ended if code} <= {4101, 4103, 1013}
+        assert live.gateway.entry.limits.counts() == NOTHING_HELD
+
+
 async def test_connections_elsewhere_count_too(serve_with: Any):
     """What other processes tell of a subject is added."""
     async with serve_with(**WITH_TOKENS, max_connections_per_subject=2) as live:

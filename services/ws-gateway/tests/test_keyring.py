@@ -246,7 +246,7 @@ async def test_a_key_that_is_added_is_found_when_the_first_token_names_it(
     serve_with: Any, source: Source, monkeypatch: pytest.MonkeyPatch
 ):
     """Its bearer waits for the reading and is let in; a key that never was is refused for good."""
-    monkeypatch.setattr("ws_gateway.doors.entry.PAUSE", 0.1)
+    monkeypatch.setattr("ws_gateway.doors.witness.PAUSE", 0.1)
     async with serve_with(auth="jwt", auth_jwks=source.url) as live:
         keyring = live.gateway.entry.keyring
         await live.until(lambda: keyring.readings == 1)
@@ -263,7 +263,7 @@ async def test_another_kind_of_key_is_found_too(
     serve_with: Any, source: Source, monkeypatch: pytest.MonkeyPatch
 ):
     """A key set may change from one algorithm to another between two readings."""
-    monkeypatch.setattr("ws_gateway.doors.entry.PAUSE", 0.1)
+    monkeypatch.setattr("ws_gateway.doors.witness.PAUSE", 0.1)
     rsa_key = rsa.generate_private_key(65_537, 2_048)
     entry = {**RSAAlgorithm.to_jwk(rsa_key.public_key(), as_dict=True), "kid": "r"}
     async with serve_with(auth="jwt", auth_jwks=source.url) as live:

@@ -176,7 +176,7 @@ async def test_the_figures_count_who_was_not_let_in(serve_with: Any):
 
 
 async def test_a_gateway_in_a_process_of_its_own_asks_for_tokens_and_logs_none(nats_server: NatsServer):
-    """As the service starts it: the key is kept, the log silent, the header of nobody's proxy not believed."""
+    """As the service starts it: tokens are asked for, the log is silent, and headers are not believed."""
     variables = {f"WS_GATEWAY_{name.upper()}": value for name, value in WITH_TOKENS.items()}
     variables |= {"WS_GATEWAY_MAX_CONNECTIONS_PER_ADDRESS": "1", "BALEEN_LOG_LEVEL": "debug"}
     forwarded = {"X-Forwarded-For": "198.51.100.1"}

@@ -1,4 +1,4 @@
-"""The door: who somebody is, whether there is room, and how long its token lets it stay.
+"""The door: whether there is room for somebody, and how long its token lets it stay.
 
 One timer serves all clients with a token, and one more each client that has not said who it is; a client that
 needs neither, nor is counted by address, leaves nothing here.
@@ -18,14 +18,12 @@ import structlog
 
 from baleen_runtime.health import Health
 from ws_gateway.doors.addresses import client_of, network_of
-from ws_gateway.doors.bearer import Bearer
 from ws_gateway.doors.handshakes import Handshakes
-from ws_gateway.doors.keyring import PAUSE, Keyring
-from ws_gateway.doors.keys import KeySet, key_of
 from ws_gateway.doors.limits import Kind, Limits
-from ws_gateway.doors.rights import ANYBODY, NOBODY, Identity
+from ws_gateway.doors.rights import NOBODY, Identity
 from ws_gateway.doors.stays import Stays
-from ws_gateway.doors.tokens import Denied, Rules, check
+from ws_gateway.doors.tokens import Denied
+from ws_gateway.doors.witness import MISSING, Witness
 from ws_gateway.errors import Farewell, Untrusted
 from ws_gateway.hub.hub import Hub
 from ws_gateway.settings import Settings
@@ -42,13 +40,6 @@ _FAREWELLS: Final = {
     Untrusted.EXPIRED: Farewell.EXPIRED,
 }
 
-MISSING: Final = Denied(
-    Untrusted.MISSING,
-    "a token is needed: as Authorization: Bearer, as subprotocol bearer.<token>, or as ?token=",
-)
-_KEYS_AWAY: Final = Denied(
-    Untrusted.KEYS_AWAY, "tokens of this key cannot be checked at the moment; try again later"
-)
 _OTHER: Final = Denied(Untrusted.OTHER_SUBJECT, "the token is another subject's: connect anew with it")
 _CROWDED: Final = Denied(Untrusted.CROWDED, "as many connections as one address or one subject may have")
 
@@ -63,7 +54,7 @@ class _Guest:
     last_words: str | None = None
 
 
-class Entry:
+class Entry(Witness):
     """Lets clients in, and out again when their time is over."""
 
     def __init__(
@@ -77,22 +68,10 @@ class Entry:
             health: is told whether there are keys.
             now: Unix seconds.
         """
-        self._settings, self._hub, self._now = settings, hub, now
+        super().__init__(settings, health, now=now)
+        self._settings, self._hub = settings, hub
         self._loop = asyncio.get_running_loop()
         self._proxies = tuple(map(network_of, settings.trusted_proxies))
-        self._rules = Rules(
-            settings.auth_audience,
-            settings.auth_issuer,
-            settings.auth_leeway_seconds,
-            settings.auth_max_lifetime_seconds,
-        )
-        self.keyring = Keyring(
-            _fixed(settings),
-            settings.auth_jwks,
-            every=settings.auth_jwks_refresh_seconds,
-            pause=PAUSE,
-            on_read=lambda flaw: health.report("keys", ok=flaw is None, reason=flaw or ""),
-        )
         self.limits = Limits(
             per_address=settings.max_connections_per_address,
             per_subject=settings.max_connections_per_subject,
@@ -112,47 +91,13 @@ class Entry:
         self._stays = Stays(hub, warn_ahead=settings.auth_warn_seconds, now=now)
         hub.on_lost = self._lost
 
-    @property
-    def asks(self) -> bool:
-        """Whether clients must say who they are."""
-        return self._settings.auth == "jwt"
-
-    async def keep_keys(self) -> None:
-        """Read the keys again and again until cancelled; returns at once where they never change."""
-        await self.keyring.keep()
-
     def close(self) -> None:
         """Stop every timer."""
         self._stays.close()
         for guest in self._guests.values():
             self._heard(guest)
 
-    # Who somebody is.
-
-    def identify(self, token: str | None) -> Identity | Denied:
-        """Return whom *token* speaks for, or why it is not believed, in words that it may be told."""
-        verdict = self._check(token)
-        if isinstance(verdict, Denied) and verdict.reason is Untrusted.UNKNOWN_KEY and self.keyring.changes:
-            self.keyring.wish()
-            return _KEYS_AWAY
-        return verdict
-
-    async def identify_patiently(self, bearer: Bearer | None) -> Identity | Denied:
-        """Do the same for one who comes in; where the token's key is not known, wait for newer keys once."""
-        token = bearer.token if bearer else None
-        verdict = self.identify(token)
-        if isinstance(verdict, Denied) and verdict.reason is Untrusted.KEYS_AWAY:
-            verdict = self._check(token) if await self.keyring.read_anew() else verdict
-        return verdict
-
-    def _check(self, token: str | None) -> Identity | Denied:
-        if not self.asks:
-            return ANYBODY
-        if token is None:
-            return MISSING
-        if not self.keyring.keys:
-            return _KEYS_AWAY
-        return check(token, self.keyring.keys, self._rules, self._now())
+    # In.
 
     def address_of(self, scope: Mapping[str, Any]) -> str | None:
         """Return the address by which whoever sent a request is limited; None for this machine."""
@@ -165,8 +110,6 @@ class Entry:
     def wait_of(self, scope: Mapping[str, Any]) -> int | None:
         """Return after how many seconds whoever shakes hands should come again; None where it may come in."""
         return self.handshakes.wait(self.address_of(scope), self._loop.time())
-
-    # In.
 
     def let_in(self, wire: Wire, scope: Mapping[str, Any], verdict: Identity | Denied) -> bool:
         """Let a client in that was accepted, or close it with the reason.
@@ -299,9 +242,3 @@ class Entry:
         for kind, key in ((Kind.ADDRESS, guest.address), (Kind.SUBJECT, guest.subject)):
             if key is not None:
                 self.limits.give_back(kind, key)
-
-
-def _fixed(settings: Settings) -> KeySet:
-    """Return the key of the settings, if there is one."""
-    text = settings.auth_key
-    return KeySet() if text is None else KeySet((key_of(text.get_secret_value()),))
