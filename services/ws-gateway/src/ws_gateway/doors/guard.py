@@ -23,8 +23,6 @@ OPEN_PATHS: Final = frozenset({"/", "/livez", "/readyz", "/metrics"})
 """What everybody may ask: the page, which shows nothing by itself, and what operators' machines ask."""
 ADMIN_PATHS: Final = ("/api/v1/ws/stats", "/ws/stats", "/api/stream/reconnect", "/v1/clients")
 """What tells of other clients or moves the upstream, and all below it: for admins alone."""
-LASTING_PATHS: Final = frozenset({"/v1/events"})
-"""Answers that go on as WebSockets do, and are let in at the same pace."""
 _MISDIRECTED: Final = 421
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
@@ -59,8 +57,7 @@ class Guard:
 
     async def _pass_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         bearer = take_out(scope)
-        wait = self._entry.wait_of(scope) if scope["path"] in LASTING_PATHS else None
-        refusal: Response | None = self._strange(scope) if wait is None else _too_early(wait)
+        refusal: Response | None = self._strange(scope)
         if refusal is None and scope["path"] not in OPEN_PATHS and scope["method"] != "OPTIONS":
             identity = await self._entry.identify_patiently(bearer)
             scope.setdefault("state", {})["identity"] = identity
