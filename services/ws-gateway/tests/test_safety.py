@@ -109,6 +109,41 @@ async def test_event_streams_are_let_in_at_the_pace_of_connections(serve_with: A
         assert (await ask(live, "/api/stream/channels")).status_code == 200
 
 
+async def test_an_event_stream_ends_with_its_token(serve_with: Any):
+    """It is opened by a token in the address, hears what that allows, and ends no later than it."""
+    end = time.time() + 2.5
+    text = token(exp=end, baleen={"subscribe": ["uw.v1.price.*"]})
+    async with serve_with(**WITH_TOKENS) as live, httpx.AsyncClient() as client:
+        for stream in live.gateway.past.streams:
+            live.gateway.settle(stream)
+        there = f"http://127.0.0.1:{live.port}/v1/events?token={text}&topics="
+        assert (await client.get(f"{there}uw.v1.>")).status_code == 403
+        async with client.stream("GET", f"{there}uw.v1.price.*") as answer:
+            assert answer.status_code == 200
+            await live.until(lambda: len(live.gateway.hub) == 1)
+            live.say("uw.v1.price.SPY")
+            told = [line async for line in answer.aiter_lines()]
+        assert time.time() <= end + 0.3
+        assert any('"topic":"uw.v1.price.SPY"' in line for line in told)
+        assert any("expired" in line for line in told)
+        assert live.gateway.entry._guests == {}
+
+
+async def test_event_streams_count_among_the_connections_of_a_subject(serve_with: Any):
+    """One too many is told to come again."""
+    async with (
+        serve_with(**WITH_TOKENS, max_connections_per_subject=1) as live,
+        live.connect(f"/v1/stream?token={token()}") as one,
+    ):
+        await live.hear(one)
+        for stream in live.gateway.past.streams:
+            live.gateway.settle(stream)
+        refusal = await ask(live, "/v1/events?topics=uw.v1.price.*", token())
+
+        assert (refusal.status_code, refusal.json()["code"]) == (429, "too_many_connections")
+        assert int(refusal.headers["Retry-After"]) >= 1
+
+
 async def test_without_tokens_every_path_is_open(live: Any):
     """As on a machine of one's own."""
     assert (await ask(live, "/api/v1/ws/stats")).status_code == 200
