@@ -29,6 +29,7 @@ from baleen_bus.publisher import Publisher
 from baleen_bus.publisher_stats import PublisherStats
 from baleen_bus.reading import Delivered, fetch_chunk, fetch_last, fetch_newest, stream_epoch
 from baleen_bus.sequence import GapReason
+from baleen_bus.sessions import announce_session, read_session
 from baleen_bus.starts import FollowerStats, FromSequence, Gap, LastPerSubject, Live, Start
 from baleen_bus.wish import Wish
 from baleen_bus.wishing import Wishing, demand, read_wish, read_wishes
@@ -72,6 +73,7 @@ __all__ = [
     "WishReason",
     "WishRefused",
     "Wishing",
+    "announce_session",
     "close_default",
     "demand",
     "fetch_chunk",
@@ -82,6 +84,7 @@ __all__ = [
     "open_bus",
     "publish",
     "publish_sync",
+    "read_session",
     "read_wish",
     "read_wishes",
     "stream_epoch",
