@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,11 +13,13 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from baleen_bus.testing import NatsServer
 from baleen_runtime.logs import configure_logs
+from ws_gateway.app import make_app
 from ws_gateway.doors.guard import ADMIN_PATHS, OPEN_PATHS
 from ws_gateway.testing import GatewayProcess
 
@@ -68,6 +72,38 @@ async def test_every_other_path_needs_a_token(serve_with: Any, path: str):
         assert wrong.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
         assert wrong.status_code == 401
         assert right.status_code in (200, 404, 503)
+
+
+async def test_no_route_that_there_is_lets_anybody_in_without_a_token(serve_with: Any):
+    """Every WebSocket and every HTTP route of the application, those that are yet to be written too."""
+    async with serve_with(**WITH_TOKENS, auth_within_seconds=0.2) as live:
+        routes = list(routes_of(make_app(live.gateway, live.registry).routes))
+        sockets = {path for path, route in routes if isinstance(route, WebSocketRoute)}
+        pages = {(path, method) for path, route in routes for method in getattr(route, "methods", None) or ()}
+        assert len(sockets) > 25
+        assert len(pages) > 10
+        for path in sockets:
+            async with live.connect(path) as client:
+                await asyncio.wait_for(client.wait_closed(), 5)
+            assert client.close_code in (1008, 4401), path
+        for path, method in pages:
+            closed = path not in OPEN_PATHS and method != "OPTIONS"
+            assert ((await ask(live, path, method=method)).status_code == 401) is closed, path
+        assert live.gateway.hub.sweep.delivered == 0
+
+
+def routes_of(routes: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield all routes with their paths, those of routers within routers too."""
+    for route in routes:
+        if isinstance(route, Route | WebSocketRoute):
+            yield filled(prefix + route.path), route
+        else:
+            yield from routes_of(route.original_router.routes, prefix + route.include_context.prefix)
+
+
+def filled(path: str) -> str:
+    """Return a path with something in the place of what it leaves open."""
+    return re.sub(r"\{\w+\}", "x", path)
 
 
 @pytest.mark.parametrize("path", [*ADMIN_PATHS, "/v1/clients/abc", "/v1/clients/", "/api/v1/ws/stats/"])
