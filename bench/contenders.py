@@ -35,7 +35,7 @@ def gateway(nats: Nats, directory: Path) -> Contender:
             "BALEEN_NATS_URL": nats.url,
             "BALEEN_LOG_FORMAT": "json",
             "WS_GATEWAY_PORT": "0",
-            "WS_GATEWAY_HANDSHAKES_PER_SECOND": "0",  # the others have no such limit, and joining is not measured
+            "WS_GATEWAY_HANDSHAKES_PER_SECOND": "0",  # as the others: joining is not measured
         },
     )
     try:
