@@ -865,6 +865,44 @@ async def test_a_gateway_that_leaves_says_come_back(world: World):
     assert (frame["type"], frame["data"]["code"], code) == ("error", "WEBSOCKET_ERROR", 1012)
 
 
+async def test_neither_a_bus_nor_a_gateway_that_dies_costs_an_event():
+    """The tab stays while the bus is away, comes back to another gateway, and has seen what there is."""
+    hook = BacktestHook()
+    with NatsServer() as nats:
+        await bootstrap(url=nats.url)
+        with GatewayProcess(nats.url) as first:
+            async with World(nats, first).engine() as engine:
+                await engine.say("session_initialized", total_candles=200)
+
+                async def speak(count: int) -> None:
+                    for _ in range(count):
+                        number = len(engine.said) - 1
+                        stamp = f"2026-04-20T00:00:00.{number:06}"
+                        await engine.say("candle", candle_index=number, timestamp=stamp, close=1.0)
+
+                async with World(nats, first).connect(engine.path) as client:
+                    await speak(50)
+                    speaking = asyncio.create_task(speak(50))
+                    nats.kill()
+                    nats.restart()
+                    await speaking
+                    for _ in range(101):
+                        hook.take(await hear(client))
+                    first.kill()
+                    with pytest.raises(ConnectionClosed):
+                        await hear(client)
+                await speak(50)
+                with GatewayProcess(nats.url) as second:
+                    async with World(nats, second).connect(engine.path) as client:
+                        await engine.say("session_completed", result_id="r")
+                        for frame in await hear_until(client, "session_completed"):
+                            hook.take(frame)
+
+    candles = [frame["data"]["candle_index"] for frame in hook.passed_on if frame["type"] == "candle"]
+    assert candles == list(range(150))
+    assert (len(hook.passed_on), hook.status) == (152, "completed")
+
+
 async def test_while_the_bus_is_away_a_tab_is_told_to_come_later():
     """With 1013 and a reason, in bounded time; once the bus is back it is served."""
     with NatsServer() as nats:
