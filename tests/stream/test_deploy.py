@@ -6,6 +6,7 @@ to the other replica where one does not answer.
 
 import asyncio
 import contextlib
+import json
 import random
 from bisect import bisect
 from collections.abc import AsyncIterator, Sequence
@@ -14,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.stream.native_client import NativeClient
+from tests.stream.light_line import TurnedAwayError, light_line
+from tests.stream.native_client import CONNECT_WITHIN, NativeClient
 from tests.stream.publishing import publish, stored
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from baleen_bus import Publisher, open_bus
 from baleen_bus.testing import NatsServer
@@ -24,6 +25,7 @@ from ws_gateway.doors.handshakes import SECONDS_AT_ONCE
 from ws_gateway.testing import GatewayProcess
 
 BACK_WITHIN = 15.0
+FIRST_WITHIN = 120.0
 SYMBOLS = ["T1", "T2", "T3"]
 TOPICS = ["signal.v1.*"]
 
@@ -35,10 +37,12 @@ class Visitor(NativeClient):
     Attributes:
         welcomed_at: when each connection was welcomed, in seconds of the loop's clock.
         turned_away: how often a handshake was answered with 503.
+        at: where it was welcomed last.
     """
 
     welcomed_at: list[float] = field(default_factory=list)
     turned_away: int = 0
+    at: str = ""
     _wait: float | None = None
 
     async def stay(self) -> None:
@@ -48,13 +52,24 @@ class Visitor(NativeClient):
             self._wait = None
             try:
                 await self.listen_once()
-            except InvalidStatus as refusal:
+            except TurnedAwayError as refusal:
                 self.turned_away += 1
-                self._wait = float(refusal.response.headers["Retry-After"])
-            except (OSError, ConnectionClosed, TimeoutError):
+                self._wait = refusal.retry_after
+            except (OSError, TimeoutError):
                 pass
             self.live.clear()
             await asyncio.sleep(chance.uniform(0.1, 0.5) if self._wait is None else self._wait)
+
+    async def listen_once(self) -> None:
+        """Connect to a replica, subscribe from where we are, hear until the connection ends."""
+        url = self.url[self._turn % len(self.url)]
+        self._turn += 1
+        async with light_line(url, CONNECT_WITHIN) as line:
+            self.connections += 1
+            self.at = url
+            line.say(json.dumps(self._request()).encode())
+            async for text in line.texts():
+                self.take(json.loads(text))
 
     def take(self, frame: dict[str, Any]) -> None:
         """Hear one frame."""
@@ -108,12 +123,12 @@ async def two_replicas(nats: NatsServer, **variables: str) -> AsyncIterator[list
             await replica.end()
 
 
-async def all_back(crowd: Sequence[Visitor]) -> float:
-    """Wait until every client is served; return after how many seconds."""
+async def all_back(crowd: Sequence[Visitor], gone: str = "", within: float = 4 * BACK_WITHIN) -> float:
+    """Wait until every client is served, none of them at the url *gone*; return after how many seconds."""
     loop = asyncio.get_running_loop()
     asked = loop.time()
-    async with asyncio.timeout(4 * BACK_WITHIN):
-        while not all(client.live.is_set() for client in crowd):  # noqa: ASYNC110 - thousands of events
+    async with asyncio.timeout(within):
+        while not all(client.live.is_set() and client.at != gone for client in crowd):  # noqa: ASYNC110 - many
             await asyncio.sleep(0.05)
     return loop.time() - asked
 
@@ -139,13 +154,12 @@ async def deploy(nats: NatsServer, *, clients: int, handshakes_per_second: float
         done = asyncio.Event()
         publishing = asyncio.create_task(publish(publisher, SYMBOLS, rate, done.is_set))
         try:
-            await all_back(crowd)
+            await all_back(crowd, within=FIRST_WITHIN)
             loop = asyncio.get_running_loop()
             for number, replica in enumerate(replicas):
                 began = loop.time()
                 stopping = asyncio.create_task(replica.stop())
-                await asyncio.sleep(1.0)  # by then the goodbyes are said
-                took = 1.0 + await all_back(crowd)
+                took = await all_back(crowd, gone=replica.url)
                 await stopping
                 peak = busiest_second(crowd, began)
                 words.append(f"replica {number}: all back after {took:.1f} s, at most {peak} a second")
@@ -154,12 +168,12 @@ async def deploy(nats: NatsServer, *, clients: int, handshakes_per_second: float
                 await replica.start()
             done.set()
             await publishing
-            numbers = await stored(bus, "SIGNAL", TOPICS)
+            numbers = (await stored(bus, "SIGNAL")).of(TOPICS)
             await heard_by_all(crowd, numbers)
         finally:
-            for task in staying:
+            for task in (publishing, *staying):
                 task.cancel()
-            await asyncio.gather(*staying, return_exceptions=True)
+            await asyncio.gather(publishing, *staying, return_exceptions=True)
     turned_away = sum(client.turned_away for client in crowd)
     words.append(f"{len(numbers)} messages each, {turned_away} handshakes turned away")
     return words
