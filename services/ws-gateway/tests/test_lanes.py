@@ -47,6 +47,7 @@ class Client:
     def __init__(self) -> None:
         self.pen: Pen | None = None
         self.lagging = False
+        self.pack = None
         self.sent: list[bytes] = []
         self.expected: list[bytes] = []
         self.wishes: frozenset[str] = frozenset()

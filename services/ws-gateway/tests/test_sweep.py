@@ -34,6 +34,7 @@ class Seat:
         self.machine = machine
         self.pen: Pen | None = None
         self.lagging = False
+        self.pack = None
         self.written = 0
 
     def write(self, _data: bytes) -> None:

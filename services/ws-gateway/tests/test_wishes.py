@@ -48,6 +48,7 @@ class Listener:
     def __init__(self) -> None:
         self.pen: Pen | None = None
         self.lagging = False
+        self.pack = None
         self.heard: list[bytes] = []
         self.write = self.heard.append
 

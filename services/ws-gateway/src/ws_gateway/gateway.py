@@ -54,7 +54,8 @@ class Gateway:
                 total_bytes=settings.slow_clients_bytes,
                 lag_seconds=settings.client_lag_seconds,
                 stuck_seconds=settings.client_stuck_seconds,
-            )
+            ),
+            pack_from=settings.deflate_min_bytes,
         )
         self.rounds = Rounds(self.hub)
         self.sessions = Watchers(self)

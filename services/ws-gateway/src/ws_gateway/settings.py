@@ -129,6 +129,12 @@ class Settings(ServiceSettings):
         description="MiB of each stream's newest messages that are kept for clients who come back.",
     )
     newest_kept: int = Field(default=200, ge=50, description="Messages remembered per kind, for snapshots.")
+    deflate: bool = Field(
+        default=True, description="Send smaller frames to clients that can read them (permessage-deflate)."
+    )
+    deflate_min_bytes: int = Field(
+        default=200, ge=0, description="The smallest frame that is worth making smaller."
+    )
     drain_seconds: float = Field(default=4.0, gt=0, le=60, description="Time to say goodbye to all clients.")
 
     @field_validator("hosts")

@@ -26,6 +26,7 @@ from ws_gateway.hub.stats import ConnectionStats, HubStats, WireFigures, figures
 from ws_gateway.hub.sweep import Sweep
 from ws_gateway.hub.wishes import Verdicts, Wish
 from ws_gateway.topics import overlap
+from ws_gateway.wire.deflate import Packer
 from ws_gateway.wire.frames import close_frame, close_words, text_frame
 from ws_gateway.wire.inbox import FRAMES_PER_SECOND
 from ws_gateway.wire.parcel import Books, Parcel
@@ -40,12 +41,17 @@ class Hub:
     """All clients and all lanes."""
 
     def __init__(
-        self, patience: Patience | None = None, *, clock: Callable[[], float] = time.perf_counter
+        self,
+        patience: Patience | None = None,
+        *,
+        pack_from: int = 0,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Make a hub in the running event loop.
 
         Args:
             patience: how slow a client may be.
+            pack_from: the smallest frame, in bytes, that is made smaller for clients that agreed to it.
             clock: seconds that never run backwards.
         """
         patience = patience or Patience()
@@ -55,6 +61,7 @@ class Hub:
         self.client_limit, self.total_limit = patience.client_bytes, patience.total_bytes
         self.frames_per_second = FRAMES_PER_SECOND
         self.books = Books()
+        self.pack: Callable[[Parcel], bytes] = Packer(pack_from).packed
         self.laggards = Laggards(self, patience)
         self.lanes = Lanes()
         self.sweep = Sweep(asyncio.get_running_loop(), clock)

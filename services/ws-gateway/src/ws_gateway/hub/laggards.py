@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -69,7 +70,7 @@ class Laggards:
             return
         hub, backlog = self._hub, wire.backlog
         backlog.put(hub.take_off(wire))
-        since = backlog.skip()
+        since = backlog.skip(partial(hub.conflated, wire.session))
         stays = False
         if since:
             self.fallen[reason] += 1

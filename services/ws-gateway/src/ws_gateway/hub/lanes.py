@@ -25,6 +25,7 @@ class Seat(Protocol):
 
     pen: Pen | None
     lagging: bool
+    pack: Callable[[Parcel], bytes] | None
     write: Callable[[bytes], object]
 
     def give(self, parcels: Sequence[Parcel]) -> None:
@@ -39,7 +40,18 @@ class Seat(Protocol):
 class Pen:
     """Clients that get the same frames; `pending` is what they have not been sent yet."""
 
-    __slots__ = ("_behind", "_late", "_seats", "_stale", "_writes", "cohort", "lane", "pending", "said")
+    __slots__ = (
+        "_behind",
+        "_late",
+        "_packed_writes",
+        "_seats",
+        "_stale",
+        "_writes",
+        "cohort",
+        "lane",
+        "pending",
+        "said",
+    )
 
     def __init__(self, lane: Lane, cohort: Cohort) -> None:
         self.lane = lane
@@ -49,6 +61,7 @@ class Pen:
         self._seats: set[Seat] = set()
         self._late: list[tuple[Seat, int]] = []
         self._writes: list[Callable[[bytes], object]] = []
+        self._packed_writes: dict[Callable[[Parcel], bytes], list[Callable[[bytes], object]]] = {}
         self._behind: list[Seat] = []
         self._stale = False
 
@@ -102,11 +115,15 @@ class Pen:
             self._sort()
         data = pending[0] if len(pending) == 1 else b"".join(pending)
         count = len(pending) * len(self._seats)
-        parcels = pending.copy() if self._behind or self._late else []
+        parcels = pending.copy() if self._behind or self._late or self._packed_writes else []
         self.said += len(pending)
         pending.clear()
         for write in self._writes:
             write(data)
+        for pack, writes in self._packed_writes.items():
+            data = b"".join([pack(parcel) for parcel in parcels])
+            for write in writes:
+                write(data)
         for seat in self._behind:
             seat.defer(parcels)
         if self._late:
@@ -114,7 +131,11 @@ class Pen:
         return count
 
     def _sort(self) -> None:
-        self._writes = [seat.write for seat in self._seats if not seat.lagging]
+        self._writes = [seat.write for seat in self._seats if not seat.lagging and seat.pack is None]
+        self._packed_writes = {}
+        for seat in self._seats:
+            if seat.pack is not None and not seat.lagging:
+                self._packed_writes.setdefault(seat.pack, []).append(seat.write)
         self._behind = [seat for seat in self._seats if seat.lagging]
         self._stale = False
 

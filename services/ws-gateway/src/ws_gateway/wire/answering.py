@@ -37,7 +37,7 @@ class HandOverAnswer(BoundedHead):
         self._answering = cycle
         scope = cast("dict[str, Any]", cycle.scope)
         # A weak one, since the scope is ours: every request would leave a ring of garbage otherwise.
-        scope.setdefault("extensions", {})[_EXTENSION] = weakref.WeakMethod(self._give_to)
+        scope.setdefault("extensions", {})[_EXTENSION] = lambda: self._give_to
         super()._start_asgi_task(cycle, app)
 
     def _give_to(self, wire: OneWay, headers: Headers) -> None:

@@ -27,7 +27,7 @@ class Backlog:
         """Begin with nothing; *books* sum up all backlogs."""
         self._books = books
         self._waiting: OrderedDict[int | str, Parcel | bytes | Iterator[bytes]] = OrderedDict()
-        self._passed: dict[str, int] = {}
+        self._passed: dict[str, tuple[int, int]] = {}  # how many of a subject, and the first one's number
         self._number = 0
         self._shows = 0
         self.live = 0
@@ -59,9 +59,10 @@ class Backlog:
             if parcel.latest:
                 key = parcel.subject
                 older = waiting.pop(key, None)
-                if older is not None:
+                if isinstance(older, Parcel):
                     self._let_go(older)
-                    self._passed[key] = self._passed.get(key, 0) + 1
+                    count, first = self._passed.get(key, (0, older.seq))
+                    self._passed[key] = count + 1, first
                     self.conflated += 1
                     books.conflated += 1
             else:
@@ -78,13 +79,19 @@ class Backlog:
         self._waiting[self._next()] = iter(frames)
         self._shows += 1
 
-    def take(self, size: int, conflated: Callable[[str, int], bytes]) -> bytes:
+    def take(
+        self,
+        size: int,
+        conflated: Callable[[str, int], bytes],
+        pack: Callable[[Parcel], bytes] | None = None,
+    ) -> bytes:
         """Take what comes next: *size* bytes and what completes a frame, or all there is.
 
         Args:
             size: bytes wanted.
             conflated: makes the frames said before the newest message of a subject, from the subject and how
                 many messages of it were passed over.
+            pack: makes the smaller frame of a message.
         """
         parts: list[bytes] = []
         waiting = self._waiting
@@ -92,8 +99,10 @@ class Backlog:
             key, first = waiting.popitem(last=False)
             if isinstance(first, Parcel):
                 self._let_go(first)
-                passed = self._passed.pop(first.subject, 0) if first.latest else 0
-                part = conflated(first.subject, passed) + first if passed else first
+                passed, _ = self._passed.pop(first.subject, (0, 0)) if first.latest else (0, 0)
+                part = first if pack is None else pack(first)
+                if passed:
+                    part = conflated(first.subject, passed) + part
             elif isinstance(first, bytes):
                 self._let_go(first)
                 part = first
@@ -102,7 +111,7 @@ class Backlog:
                 if shown is None:
                     self._shows -= 1
                     continue
-                part = shown
+                part = pack(shown) if pack is not None and isinstance(shown, Parcel) else shown
                 waiting[key] = first
                 waiting.move_to_end(key, last=False)
             parts.append(part)
@@ -119,20 +128,29 @@ class Backlog:
             (item.born for item in self._waiting.values() if _is_message(item) and not item.latest), None
         )
 
-    def skip(self) -> dict[str, int]:
+    def skip(self, conflated: Callable[[str, int], bytes]) -> dict[str, int]:
         """Drop the messages that wait, and leave answers, announcements and snapshots.
+
+        Args:
+            conflated: as for `take`; what was passed over is still said, unless all of it came after the
+                numbers that are returned.
 
         Returns:
             of each stream of which something was dropped, the number after which nothing was given.
         """
         since: dict[str, int] = {}
+        told = b""
         for key, item in tuple(self._waiting.items()):
             if _is_message(item):
                 since.setdefault(item.stream, item.seq - 1)
+                if item.latest:
+                    count, first = self._passed.pop(item.subject, (0, 0))
+                    told += conflated(item.subject, count) if 0 < first <= since[item.stream] else b""
                 self._let_go(self._waiting.pop(key))
                 self.skipped += 1
                 self._books.skipped += 1
-        self._passed.clear()
+        if told:
+            self.add(told)
         return since
 
     def clear(self) -> None:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ws_gateway.errors import Refusal
-    from ws_gateway.wire.parcel import Books
+    from ws_gateway.wire.parcel import Books, Parcel
     from ws_gateway.wire.wire import Wire
 
 
@@ -25,6 +25,8 @@ class Keeper(Protocol):
     """Seconds that never run backwards."""
     books: Books
     """What waits for all clients together."""
+    pack: Callable[[Parcel], bytes]
+    """Makes a frame smaller, once for all who agreed to it."""
 
     def heard(self, wire: Wire, text: str) -> None:
         """The client said *text*."""

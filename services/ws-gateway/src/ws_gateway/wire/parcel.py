@@ -19,11 +19,13 @@ class Parcel(bytes):
         latest: whether only the newest of its subject counts.
         born: when it was made, in seconds of the hub's clock.
         holders: how many backlogs it waits in.
+        packed: the same frame made smaller, where somebody wanted it.
     """
 
     born: float
     holders: int
     latest: bool
+    packed: bytes | None
     seq: int
     stream: str
     subject: str
@@ -34,6 +36,7 @@ class Parcel(bytes):
         self.born = born
         self.latest = latest
         self.holders = 0
+        self.packed = None
         if event is None:
             self.stream = self.subject = ""
             self.seq = 0

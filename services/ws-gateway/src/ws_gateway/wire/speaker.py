@@ -33,6 +33,7 @@ class Speaker(asyncio.Protocol):
         full_from: since when the socket takes no more, in seconds of the keeper's clock.
         lagging: whether what is said now has to wait.
         moved: whether the socket has taken anything since somebody last looked.
+        pack: returns the smaller frame that the client agreed to read; None if it did not agree.
         pen: where the client stands, if it stands anywhere.
         session: the conversation.
         unsent: bytes that the transport held when somebody last looked.
@@ -47,6 +48,7 @@ class Speaker(asyncio.Protocol):
         "keeper",
         "lagging",
         "moved",
+        "pack",
         "pen",
         "session",
         "transport",
@@ -62,6 +64,7 @@ class Speaker(asyncio.Protocol):
         self.backlog = Backlog(keeper.books)
         self.behind = self.closing = self.lagging = self.moved = self._full = False
         self.pen: Pen | None = None
+        self.pack: Callable[[Parcel], bytes] | None = None
         self.full_from = 0.0
         self.unsent = 0
 
@@ -80,7 +83,7 @@ class Speaker(asyncio.Protocol):
         if self.lagging:
             self.defer(parcels)
         elif parcels and not self.closing:
-            self.write(b"".join(parcels))
+            self.write(b"".join(parcels if self.pack is None else map(self.pack, parcels)))
 
     def defer(self, parcels: Iterable[Parcel]) -> None:
         """Keep messages until the socket takes more."""
@@ -116,7 +119,7 @@ class Speaker(asyncio.Protocol):
         """Write what waits, piece by piece, until the socket is full."""
         backlog = self.backlog
         while backlog and not self._full and not self.closing:
-            self.write(backlog.take(_PIECE, self._conflated))
+            self.write(backlog.take(_PIECE, self._conflated, self.pack))
         self._lag(lagging=self._full or bool(backlog))
         if self.behind and not self.lagging and not self.closing:
             self.behind = False

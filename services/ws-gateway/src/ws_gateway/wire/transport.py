@@ -7,13 +7,14 @@ asks for the connection with `take_over`; from there on no task, queue or scope 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ws_gateway.errors import Misused
+from ws_gateway.wire.deflate import negotiation
+from ws_gateway.wire.gone import Gone
 from ws_gateway.wire.two_way import TwoWay
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ _EXTENSION = "baleen.hand_over"
 
 class HandOver(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol, which gives an accepted connection away when asked."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.config.ws_per_message_deflate:
+            self.conn.available_extensions = [negotiation()]
 
     def handle_connect(self, event: Request) -> None:
         """Begin the handshake, and tell the application how to ask for the connection."""
@@ -36,7 +42,7 @@ class HandOver(WebSocketsSansIOProtocol):
         """Make *wire* the owner of this connection."""
         if self.disconnected or self.transport.is_closing():
             raise ConnectionResetError  # uvicorn keeps what it has, and forgets it in its own way
-        transport, self.transport = self.transport, _Gone()
+        transport, self.transport = self.transport, Gone()
         self.stop_keepalive()
         self.connections.discard(self)
         self.disconnected = True  # what the application sends from now on has nowhere to go
@@ -50,17 +56,6 @@ class HandOver(WebSocketsSansIOProtocol):
         wire.adopt(transport, self.conn, self.connections, early)
         if self.read_paused:
             transport.resume_reading()
-
-
-class _Gone(asyncio.Transport):
-    """Stands where the given-away transport was, so that uvicorn's last words go nowhere."""
-
-    def close(self) -> None:
-        """Close nothing."""
-
-    def is_closing(self) -> bool:
-        """Return that nothing can be written here."""
-        return True
 
 
 def take_over(websocket: WebSocket, wire: TwoWay) -> None:

@@ -10,6 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ws_gateway.errors import Refusal
+from ws_gateway.wire.deflate import is_agreed
 from ws_gateway.wire.inbox import Inbox
 from ws_gateway.wire.wire import Wire
 
@@ -37,6 +38,8 @@ class TwoWay(Wire):
     ) -> None:
         """Take over an accepted connection, and the texts that came already."""
         self._conn, self._early = conn, early
+        if is_agreed(conn.extensions):
+            self.pack = self.keeper.pack
         self._inbox = Inbox(conn, asyncio.get_running_loop().time(), self.keeper.frames_per_second)
         self._take(transport, connections)
 

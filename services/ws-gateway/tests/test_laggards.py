@@ -1,0 +1,398 @@
+"""However clients stall, drain, come, change and go, each hears what it is due or is told what it missed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ws_gateway.errors import Farewell
+from ws_gateway.event import Event
+from ws_gateway.hub.hub import Hub
+from ws_gateway.hub.laggards import Patience
+from ws_gateway.hub.wishes import plain
+from ws_gateway.topics import matches
+from ws_gateway.wire.speaker import Speaker
+
+TOPICS = ["signal.v1.*", "uw.v1.price.*", "signal.v1.A", "uw.v1.price.A"]
+SUBJECTS = ["signal.v1.A", "signal.v1.B", "uw.v1.price.A", "uw.v1.price.B"]
+STREAMS = {"signal": "SIGNAL", "price": "QUOTES"}
+CLIENT_BYTES, TOTAL_BYTES = 300, 600
+PATIENCE = Patience(client_bytes=CLIENT_BYTES, total_bytes=TOTAL_BYTES, lag_seconds=8, stuck_seconds=30)
+Said = tuple[str, int]
+
+
+class Socket:
+    """A transport that takes as much as its client reads."""
+
+    def __init__(self) -> None:
+        self.open_for = 0
+        self.held = b""
+        self.read = b""
+        self.closed = False
+        self.wire: Any = None
+
+    def write(self, data: bytes) -> None:
+        """Take what fits and keep the rest, as a transport does, and say so."""
+        self.held += data
+        self._pass_on()
+        if self.held and not self.wire._full:
+            self.wire.pause_writing()
+
+    def take(self, size: int) -> None:
+        """The client reads *size* bytes."""
+        self.open_for += size
+        self._pass_on()
+        if not self.held and self.wire._full:
+            self.wire.resume_writing()
+
+    def get_write_buffer_size(self) -> int:
+        """Return what is kept."""
+        return len(self.held)
+
+    def _pass_on(self) -> None:
+        went, self.held = self.held[: self.open_for], self.held[self.open_for :]
+        self.open_for -= len(went)
+        self.read += went
+
+
+class Tongue:
+    """A dialect whose texts are `<subject> <number>;` or, of what was passed over, `~<subject> <count>;`."""
+
+    name, seed = "tongue", False
+
+    def encode(self, event: Event) -> bytes:
+        """Say place and number."""
+        return f"{event.subject} {event.seq};".encode()
+
+    def conflated(self, topic: str, count: int) -> bytes:
+        """Say what was passed over."""
+        return f"~{topic} {count};".encode()
+
+
+class Talk:
+    """A conversation that catches up by itself from a perfect memory of the streams, or cannot."""
+
+    dialect, label = Tongue(), "talk"
+
+    def __init__(self, catches_up: bool, machine: Stalling, client: Client) -> None:
+        self.catches_up = catches_up
+        self.machine = machine
+        self.client = client
+        self.since: dict[str, int] | None = None
+
+    def fell_behind(self, wire: Any, since: Mapping[str, int]) -> bool:
+        """Judge, where the hub does not catch what is wrong."""
+        with self.machine.judging():
+            return self.falls(wire, since)
+        return False
+
+    def drained(self, wire: Any) -> None:
+        """Judge, where the hub does not catch what is wrong."""
+        with self.machine.judging():
+            self.catch_up(wire)
+
+    def falls(self, wire: Any, since: Mapping[str, int]) -> bool:
+        """Note from where on everything is missing: all before was written, and nothing after."""
+        assert self.since is None
+        assert wire.pen is None
+        client = self.client
+        self.since = {stream: since.get(stream, number) for stream, number in self.machine.numbers.items()}
+        client.fell += 1
+        given = client.given()
+        before = [said for said in client.due if said[1] <= self.since[stream_of(said[0])]]
+        assert [said for said in given if "signal" in said[0]] == [
+            said for said in before if "signal" in said[0]
+        ]
+        assert set(given) <= set(before)
+        return self.catches_up
+
+    def catch_up(self, wire: Any) -> None:
+        """Say what is missing, and go on live."""
+        assert self.since is not None
+        assert not wire.lagging
+        since, self.since = self.since, None
+        missed = [said for said in self.client.due if said[1] > since[stream_of(said[0])]]
+        self.machine.hub.move(wire, plain(self.client.wishes), [frame(said) for said in missed])
+
+    def farewell(self, _reason: Farewell, _now: datetime, _words: str | None) -> tuple[int, str, bytes]:
+        """Close without a word."""
+        return 1013, "", b""
+
+
+class Line(Speaker):
+    """A client's connection without its hearing half."""
+
+    __slots__ = ("connected_at", "counted_from", "fell_at", "fell_since", "id", "moved_at", "number",
+                 "patient_from", "said", "times_behind")  # fmt: skip
+
+    def __init__(self, hub: Any, session: Talk) -> None:
+        super().__init__(hub, session)
+        self.transport: Any = Socket()
+        self.transport.wire = self
+        self.write: Callable[[bytes], object] = self.transport.write
+        self.said = self.counted_from = self.number = self.times_behind = 0
+        self.connected_at = self.moved_at = self.patient_from = self.fell_at = 0.0
+        self.fell_since = None
+        self.id = ""
+
+    def _read_all(self) -> None:
+        self.keeper.drained(self)
+
+    def _overflowed(self) -> None:
+        self.keeper.overflowed(self)
+
+    def close(self, _code: int, _words: str, _last: bytes) -> None:
+        """Say nothing more."""
+        self.closing = True
+        self.backlog.clear()
+
+
+def stream_of(subject: str) -> str:
+    """Return the stream that stores *subject*."""
+    return "QUOTES" if "price" in subject else "SIGNAL"
+
+
+def wanted(wishes: frozenset[str], subject: str) -> bool:
+    """Return whether any of *wishes* means *subject*."""
+    return any(matches(wish, subject) for wish in wishes)
+
+
+def frame(said: Said) -> bytes:
+    """Return a message as a client reads it, in a frame of text."""
+    text = f"{said[0]} {said[1]};".encode()
+    return bytes((0x81, len(text))) + text
+
+
+def read(data: bytes) -> tuple[list[Said], list[Said]]:
+    """Return the messages, and what was passed over, of whole frames."""
+    messages: list[Said] = []
+    passed: list[Said] = []
+    place = 0
+    while place + 1 < len(data) and place + 2 + data[place + 1] <= len(data):
+        text = data[place + 2 : place + 2 + data[place + 1]].decode()
+        place += 2 + data[place + 1]
+        topic, number = text.rstrip(";").split(" ")
+        (passed if topic.startswith("~") else messages).append((topic.lstrip("~"), int(number)))
+    return messages, passed
+
+
+class Client:
+    """One client, and what it is due."""
+
+    def __init__(self, machine: Stalling, wishes: frozenset[str], catches_up: bool) -> None:
+        self.talk = Talk(catches_up, machine, self)
+        self.wire: Any = Line(machine.hub, self.talk)
+        self.socket = self.wire.transport
+        self.wishes = wishes
+        self.due: list[Said] = []
+        self.stalls = False
+        self.fell = 0
+
+    def given(self) -> list[Said]:
+        """Return every message that was ever written to it."""
+        return read(self.socket.read + self.socket.held)[0]
+
+
+class Stalling(RuleBasedStateMachine):
+    """Clients stall, read a little, catch up, come, change and go while messages are published."""
+
+    @initialize()
+    def begin(self) -> None:
+        """Nobody is there."""
+
+        async def hub() -> Hub:
+            return Hub(PATIENCE, clock=lambda: self.now)
+
+        self.now = 100.0
+        self.loop = asyncio.new_event_loop()
+        self.hub: Any = self.loop.run_until_complete(hub())
+        self.clients: list[Client] = []
+        self.wrong: list[BaseException] = []
+        self.number = 0
+        self.numbers = {"SIGNAL": 0, "QUOTES": 0}
+
+    def teardown(self) -> None:
+        """Everyone who is left reads everything, and nothing is missing."""
+        if not hasattr(self, "hub"):
+            return
+        for client in self.clients:
+            client.stalls = False
+        for _ in range(4):
+            self.settle()
+        for client in self.clients:
+            if not client.wire.closing:
+                assert not client.wire.lagging
+                self.check_whole(client)
+            self.hub.lost(client.wire)
+        assert not self.wrong
+        assert self.hub.books.held == 0
+        assert len(self.hub.lanes) == 0
+        self.hub.close()
+        self.loop.close()
+
+    def settle(self) -> None:
+        """Flush, relieve a crowd, and let those read who read."""
+        self.hub.sweep.flush_all()
+        self.relieve()
+        for client in self.clients:
+            if not client.stalls:
+                client.socket.take(1_000_000)
+
+    def relieve(self) -> None:
+        """Do what is due when more waits than may."""
+        if self.hub.laggards._relief is not None:
+            self.hub.laggards._relief.cancel()
+            self.hub.laggards._relieve()
+        assert self.hub.books.held <= TOTAL_BYTES
+
+    def check_whole(self, client: Client) -> None:
+        """Of `every` messages all came, of `latest` ones the last, and the rest was announced."""
+        heard, passed = read(client.socket.read)
+        assert [said for said in heard if "signal" in said[0]] == [
+            said for said in client.due if "signal" in said[0]
+        ]
+        for subject in SUBJECTS:
+            due = [said for said in client.due if said[0] == subject]
+            came = [said for said in heard if said[0] == subject]
+            assert came[-1:] == due[-1:]
+            passed_over = sum(count for topic, count in passed if topic == subject)
+            if client.fell:  # some of what was passed over may have been told from the stream
+                assert len(due) - len(came) <= passed_over
+            else:
+                assert len(due) - len(came) == passed_over
+        for stream in self.numbers:
+            numbers = [number for subject, number in heard if stream_of(subject) == stream]
+            assert numbers == sorted(set(numbers))
+        if not client.fell:
+            assert [number for _, number in heard] == sorted(number for _, number in heard)
+            assert self.hub.message_count(client.wire) == len(heard)
+
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """Keep what is found wrong while the hub, which outlives its conversations' errors, is at work."""
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - raised by the next invariant
+            self.wrong.append(error)
+
+    def one(self, which: int) -> Client:
+        """Return a client."""
+        return self.clients[which % len(self.clients)]
+
+    @rule(wishes=st.frozensets(st.sampled_from(TOPICS), min_size=1), up=st.booleans(), stalls=st.booleans())
+    def come(self, wishes: frozenset[str], up: bool, stalls: bool) -> None:
+        """A client comes, perhaps one that does not read."""
+        client = Client(self, wishes, up)
+        client.stalls = stalls
+        if not stalls:
+            client.socket.take(1_000_000)
+        self.clients.append(client)
+        self.hub.admit(client.wire, plain(wishes), [])
+
+    @rule(subjects=st.lists(st.sampled_from(SUBJECTS), min_size=1, max_size=8))
+    def publish(self, subjects: list[str]) -> None:
+        """Messages are published."""
+        for subject in subjects:
+            self.number += 1
+            entity, stream = ("price", "QUOTES") if "price" in subject else ("signal", "SIGNAL")
+            self.numbers[stream] = self.number
+            for client in self.clients:
+                if not client.wire.closing and wanted(client.wishes, subject):
+                    client.due.append((subject, self.number))
+            self.hub.publish(Event(subject, entity, stream, self.number, "", None, b"{}"))
+
+    @rule()
+    def flush(self) -> None:
+        """What is pending is written."""
+        self.hub.sweep.flush_all()
+
+    @rule()
+    def turn(self) -> None:
+        """The loop turns once more."""
+        self.hub.sweep.flush_all()
+        self.relieve()
+
+    @precondition(lambda self: self.clients)
+    @rule(which=st.integers(0, 99))
+    def stall(self, which: int) -> None:
+        """A client stops reading."""
+        client = self.one(which)
+        client.stalls = True
+        client.socket.open_for = 0
+
+    @precondition(lambda self: self.clients)
+    @rule(which=st.integers(0, 99), size=st.integers(1, 120))
+    def read_some(self, which: int, size: int) -> None:
+        """A client reads a little."""
+        self.one(which).socket.take(size)
+
+    @precondition(lambda self: self.clients)
+    @rule(which=st.integers(0, 99))
+    def read_on(self, which: int) -> None:
+        """A client reads all there is and goes on reading."""
+        client = self.one(which)
+        client.stalls = False
+        client.socket.take(1_000_000)
+
+    @precondition(lambda self: self.clients)
+    @rule(which=st.integers(0, 99), wishes=st.frozensets(st.sampled_from(TOPICS)))
+    def change(self, which: int, wishes: frozenset[str]) -> None:
+        """A client wants something else."""
+        client = self.one(which)
+        client.wishes = wishes
+        if not client.wire.closing:
+            self.hub.move(client.wire, plain(wishes))
+
+    @precondition(lambda self: self.clients)
+    @rule(which=st.integers(0, 99), politely=st.booleans())
+    def go(self, which: int, politely: bool) -> None:
+        """A client leaves, saying goodbye first or not."""
+        client = self.one(which)
+        self.clients.remove(client)
+        if politely:
+            self.hub.parted(client.wire)
+            client.wire.close(1000, "", b"")
+        client.wire.close(1006, "", b"")
+        self.hub.lost(client.wire)
+
+    @rule(seconds=st.sampled_from([1, 5, 9]))
+    def wait(self, seconds: int) -> None:
+        """Time passes."""
+        self.now += seconds
+        self.hub.laggards.visit()
+
+    @invariant()
+    def books_are_right(self) -> None:
+        """What waits is counted once however many wait for it, and is bounded."""
+        if not hasattr(self, "hub"):
+            return
+        for error in self.wrong:
+            raise error
+        held: dict[int, int] = {}
+        for client in self.clients:
+            backlog = client.wire.backlog
+            sizes = {id(item): len(item) for item in backlog._waiting.values() if isinstance(item, bytes)}
+            assert backlog.live == sum(
+                len(item) for item in backlog._waiting.values() if isinstance(item, bytes)
+            )
+            assert backlog.live <= CLIENT_BYTES
+            held |= sizes
+        assert self.hub.books.held == sum(held.values())
+
+    @invariant()
+    def nobody_lost_its_place(self) -> None:
+        """Who is not behind and wants something stands on a lane; who is behind or gone does not."""
+        for client in getattr(self, "clients", ()):
+            wire = client.wire
+            assert (wire.pen is not None) == bool(client.wishes and not wire.behind and not wire.closing)
+
+
+TestStalling = Stalling.TestCase
+TestStalling.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
