@@ -1,7 +1,8 @@
 """Whatever clients say: every text is answered or the connection closed with a code, and nobody else notices.
 
 Conversations are made from a seed. Most of their frames are sound WebSocket frames with rubbish in them; each
-counts what it must be answered with. Some end by breaking the WebSocket protocol, some by leaving rudely.
+counts what it must be answered with. Some clients deflate what they say. Some end by breaking the WebSocket
+protocol, some by leaving rudely.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import random
 import resource
 import struct
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -36,6 +38,7 @@ SEEDS = ("/api/v1/ws/unified", "/api/v1/ws/market/SPY", "/api/stream/ws/flow", "
 SESSIONS = ("/ws/backtest/none", "/ws/forward/%00%0a")
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 CONTROLS = (CLOSE, PING, PONG)
+DEFLATED, TAIL = 0x40, b"\x00\x00\xff\xff"
 ANSWERS = {"subscribed", "unsubscribed", "pong", "error", "authenticated", "command_ack"}
 CODES_OF_BROKEN = {1002, 1007, 1009}
 BAD_FRAME = 4400
@@ -194,55 +197,62 @@ def a_text(rng: random.Random) -> tuple[str, bytes]:
     return kind, text[:LONGEST].decode(errors="ignore").encode()
 
 
-def texts_and_controls(rng: random.Random) -> tuple[str, Said]:
+def deflated(data: bytes) -> bytes:
+    """The payload of a deflated frame (RFC 7692)."""
+    packing = zlib.compressobj(wbits=-15)
+    return (packing.compress(data) + packing.flush(zlib.Z_SYNC_FLUSH)).removesuffix(TAIL)
+
+
+def texts_and_controls(rng: random.Random, *, deflates: bool) -> tuple[str, Said]:
     """Something sound to a WebSocket server, however silly, that leaves the connection as it is."""
-    match rng.randrange(10):
-        case 0:
-            payload = rng.randbytes(rng.randrange(126))
-            return "ping", Said(frame(rng, PING, payload), pongs=(payload,))
-        case 1:
-            return "pong", Said(frame(rng, PONG, rng.randbytes(rng.randrange(126))))
-        case 2:
-            return "binary", Said(frame(rng, BINARY, rng.randbytes(rng.randrange(2_000))), answers=1)
-        case 3 | 4:
-            _, text = a_text(rng)
-            return "pieces", _in_pieces(rng, text)
-        case _:
-            kind, text = a_text(rng)
-            return kind, Said(frame(rng, TEXT, text), answers=1)
+    number = rng.randrange(10)
+    if number == 0:
+        payload = rng.randbytes(rng.randrange(126))
+        return "ping", Said(frame(rng, PING, payload), pongs=(payload,))
+    if number == 1:
+        return "pong", Said(frame(rng, PONG, rng.randbytes(rng.randrange(126))))
+    kind, data = ("binary", rng.randbytes(rng.randrange(2_000))) if number == 2 else a_text(rng)
+    packed = DEFLATED if deflates and rng.random() < 0.6 else 0
+    data = deflated(data) if packed else data
+    if number in {3, 4}:
+        return "pieces", _in_pieces(rng, data, packed)
+    return kind, Said(frame(rng, BINARY if kind == "binary" else TEXT, data, reserved=packed), answers=1)
 
 
-def _in_pieces(rng: random.Random, text: bytes) -> Said:
+def _in_pieces(rng: random.Random, text: bytes, packed: int) -> Said:
     """A text in pieces cut anywhere, also within a character, with control frames and nothing in between."""
     cuts = sorted(rng.randrange(len(text) + 1) for _ in range(rng.randrange(1, 6)))
     parts = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     data, pongs, frames = b"", [], len(parts)
     for number, part in enumerate(parts):
-        data += frame(rng, CONTINUED if number else TEXT, part, fin=number == len(parts) - 1)
-        if number < len(parts) - 1 and rng.random() < 0.3:
+        last = number == len(parts) - 1
+        data += frame(rng, CONTINUED if number else TEXT, part, fin=last, reserved=0 if number else packed)
+        if not last and rng.random() < 0.3:
             pongs.append(rng.randbytes(3))
             data += frame(rng, PING, pongs[-1])
             frames += 1
     return Said(data, answers=1, pongs=tuple(pongs), frames=frames)
 
 
-def an_end(rng: random.Random) -> tuple[str, Said]:
+def an_end(rng: random.Random, *, deflates: bool) -> tuple[str, Said]:
     """Something after which a connection cannot go on."""
-    kind = rng.choice((*BREAKING, "goodbye", "goodbye"))
+    breaking = BREAKING | BREAKING_DEFLATED if deflates else BREAKING
+    kind = rng.choice((*breaking, "goodbye", "goodbye"))
     if kind == "goodbye":
         code = rng.choice((1000, 1001, 1003, 1008, 1011, 3000, 4999))
         return kind, Said(frame(rng, CLOSE, struct.pack(">H", code) + b"bye"), goodbye=code)
-    data = BREAKING[kind](rng)
+    data = breaking[kind](rng)
     return kind, Said(data, breaks=True, frames=2 if kind == "text within text" else 1)
 
 
 SOUND: Final = b'{"op":"ping"}'
+BOMB: Final = deflated(b"[" * 10_000_000)
 BREAKING: Final[dict[str, Callable[[random.Random], bytes]]] = {
     "not utf-8": lambda rng: frame(
         rng, TEXT, SOUND + rng.choice((b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xe2\x82"))
     ),
     "not masked": lambda rng: frame(rng, TEXT, SOUND, masked=False),
-    "reserved bits": lambda rng: frame(rng, TEXT, SOUND, reserved=rng.choice((0x10, 0x20, 0x40, 0x70))),
+    "reserved bits": lambda rng: frame(rng, TEXT, SOUND, reserved=rng.choice((0x10, 0x20, 0x30, 0x70))),
     "reserved opcode": lambda rng: frame(rng, rng.choice((3, 4, 5, 6, 7, 11, 15)), SOUND),
     "long control": lambda rng: frame(rng, rng.choice(CONTROLS), b"x" * rng.randrange(126, 500)),
     "control in pieces": lambda rng: frame(rng, rng.choice(CONTROLS), b"", fin=False),
@@ -259,6 +269,18 @@ BREAKING: Final[dict[str, Callable[[random.Random], bytes]]] = {
         frame(rng, TEXT, b"", fin=False) + frame(rng, CONTINUED, b"", fin=False) * 300
     ),
 }
+BREAKING_DEFLATED: Final[dict[str, Callable[[random.Random], bytes]]] = {
+    "not deflated": lambda rng: frame(rng, TEXT, b"\x07" + SOUND, reserved=DEFLATED),
+    "bomb": lambda rng: frame(rng, TEXT, BOMB, reserved=DEFLATED),
+    "bomb in pieces": lambda rng: (
+        frame(rng, TEXT, BOMB[:5_000], fin=False, reserved=DEFLATED) + frame(rng, CONTINUED, BOMB[5_000:])
+    ),
+    "deflated in the middle": lambda rng: (
+        frame(rng, TEXT, b"{", fin=False) + frame(rng, CONTINUED, deflated(b"}"), reserved=DEFLATED)
+    ),
+    "deflated, not utf-8": lambda rng: frame(rng, TEXT, deflated(SOUND + b"\xff"), reserved=DEFLATED),
+    "deflated ping": lambda rng: frame(rng, PING, deflated(SOUND), reserved=DEFLATED),
+}
 
 
 @dataclass(frozen=True)
@@ -268,12 +290,15 @@ class Script:
     Attributes:
         leaves: `politely` with a last ping and a goodbye, `rudely` without a word, `halfway` by closing its
             side only, `rubbish` likewise after bytes that are no frames; empty where what it said ended it.
+        cuts: a seed that says in which pieces the bytes are written.
+        deflates: whether it offers to deflate, and does.
     """
 
     path: str
     said: tuple[tuple[str, Said], ...]
     leaves: str
     cuts: int
+    deflates: bool
 
     @property
     def frames(self) -> int:
@@ -285,13 +310,14 @@ def script(seed: int, longest: int) -> Script:
     """The client of this number."""
     rng = random.Random(seed)  # noqa: S311 - a run must be told again
     path = NATIVE if rng.random() < 0.7 else rng.choice(SEEDS + SESSIONS)
-    said = [texts_and_controls(rng) for _ in range(rng.randrange(longest))]
+    deflates = rng.random() < 0.4
+    said = [texts_and_controls(rng, deflates=deflates) for _ in range(rng.randrange(longest))]
     leaves = rng.choice(("politely", "politely", "rudely", "halfway", "rubbish", "", "", ""))
     if not leaves:
-        said.append(an_end(rng))
+        said.append(an_end(rng, deflates=deflates))
     elif leaves == "rubbish":
         said.append(("bytes", Said(rng.randbytes(rng.randrange(1, 3_000)))))
-    return Script(path, tuple(said), leaves, rng.randrange(1 << 30))
+    return Script(path, tuple(said), leaves, rng.randrange(1 << 30), deflates)
 
 
 # Who says it.
@@ -319,7 +345,10 @@ class Heard:
                 first, size = await reader.readexactly(2)
                 if size > 125:
                     size = int.from_bytes(await reader.readexactly(2 if size == 126 else 8))
-                self._take(first, await reader.readexactly(size))
+                data = await reader.readexactly(size)
+                if first & DEFLATED:
+                    first, data = first & ~DEFLATED, zlib.decompressobj(wbits=-15).decompress(data + TAIL)
+                self._take(first, data)
                 if self.code is not None:
                     return
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -344,24 +373,29 @@ class Heard:
                 raise AssertionError(f"the gateway said a frame that begins with {first:#x}")
 
 
-async def shake_hands(port: int, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def shake_hands(
+    port: int, path: str, *, deflates: bool
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection that was upgraded."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     key = base64.b64encode(os.urandom(16)).decode()
     head = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+        + ("Sec-WebSocket-Extensions: permessage-deflate\r\n" if deflates else "")
+        + "\r\n"
     )
     writer.write(head.encode())
     answer = await reader.readuntil(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 101 "), answer
+    assert (b"permessage-deflate" in answer) is deflates, answer
     return reader, writer
 
 
 async def act(port: int, played: Script, patience: float = PATIENCE) -> Heard:
     """Play one client to its end."""
     rng = random.Random(played.cuts)  # noqa: S311 - the same
-    reader, writer = await shake_hands(port, played.path)
+    reader, writer = await shake_hands(port, played.path, deflates=played.deflates)
     heard = Heard()
     data = b"".join(said.data for _, said in played.said)
     if played.leaves == "politely":
@@ -575,14 +609,28 @@ async def test_rubbish_is_answered_and_leaves_nothing_behind(serve_with: Any, na
     async with with_bus(serve_with, nats_server) as running:
         tasks = asyncio.all_tasks()
 
-        found = await fuzz(running, caplog, frames=3_000, seed=1, longest=20)
+        found = await fuzz(running, caplog, frames=3_000, seed=1, longest=16)
 
         assert found.wrong == []
         await all_gone(running, tasks)
-        assert {*BREAKING, "changed", "deep", "pieces", "goodbye"} <= found.kinds.keys()
-        assert {BAD_FRAME, 1000, 1002, 1007, 1009} <= found.codes.keys()
-        assert {*ANSWERS, "event", "snapshot_end", "gap"} <= found.ops.keys()
-        assert {*Refusal} - UNASKED <= found.refusals.keys()
+        assert {"changed", "deep", "pieces", "binary", "goodbye"} <= found.kinds.keys()
+        assert {BAD_FRAME, 1000, 1002} <= found.codes.keys()
+        assert {*ANSWERS, "event", "snapshot_end"} <= found.ops.keys()
+
+
+@pytest.mark.parametrize("path", [NATIVE, SEEDS[0]])
+async def test_every_way_to_break_the_protocol_ends_with_a_code(path: str, live: Any):
+    """What was said before is answered; then comes a refusal, and the code that the dialect has for it."""
+    rng = random.Random(1)  # noqa: S311 - the same each time
+    sound = Said(frame(rng, TEXT, SOUND), answers=1)
+    for kind, breaking in (BREAKING | BREAKING_DEFLATED).items():
+        broken = Said(breaking(rng), breaks=True)
+        played = Script(path, (("sound", sound), (kind, broken)), "", 0, deflates=kind in BREAKING_DEFLATED)
+
+        heard = await act(live.port, played)
+
+        assert [f"{kind}: {flaw}" for flaw in flaws(played, heard)] == []
+        assert path != NATIVE or heard.ops == {"welcome": 1, "pong": 1, "error": 1}
 
 
 async def test_strangers_who_talk_rubbish_are_answered_too(serve_with: Any, nats_server: Any, caplog: Any):
@@ -616,6 +664,9 @@ async def test_a_hundred_thousand_frames_do_no_harm(serve_with: Any, nats_server
         more = await fuzz(running, caplog, frames=80_000, seed=200_000)
 
         assert found.wrong + more.wrong == []
+        assert {*Refusal} - UNASKED <= more.refusals.keys()
+        assert {*BREAKING, *BREAKING_DEFLATED} <= more.kinds.keys()
+        assert "gap" in more.ops
         await all_gone(running, tasks)
         gc.collect()
         assert resident() - before < MEMORY
