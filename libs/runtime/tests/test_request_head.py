@@ -88,7 +88,7 @@ async def test_connections_that_say_nothing_displace_their_own(port: int, monkey
 
     assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 200 ")
     ended = [asyncio.create_task(one.read()) for one, _ in mute]
-    done, _ = await asyncio.wait(ended[:41])
+    done, _ = await asyncio.wait(ended[:41], timeout=request_head.HEAD_WITHIN / 2)
     assert len(done) == 41
     assert not any(task.done() for task in ended[-19:])
     for _, mute_writer in mute:

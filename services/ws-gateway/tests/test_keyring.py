@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from websockets.exceptions import ConnectionClosed
 
-from ws_gateway.doors.keyring import Keyring, flaw_of_source
+from ws_gateway.doors.keyring import Keyring, _document, flaw_of_source
 from ws_gateway.doors.keys import EDDSA, MAX_SET_BYTES, KeySet
 
 ONE, TWO = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -55,7 +55,12 @@ class Source:
         task = asyncio.current_task()
         assert task is not None
         self.answering.add(task)
-        await reader.readuntil(b"\r\n\r\n")
+        request = await reader.readuntil(b"\r\n\r\n")
+        if request.startswith(b"GET /elsewhere "):
+            body = document(two=TWO)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            writer.close()
+            return
         if self.mute:
             await reader.read()
         head = f"HTTP/1.1 {self.status}\r\nContent-Length: {len(self.body)}\r\n{self.headers}\r\n"
@@ -126,7 +131,7 @@ async def test_a_file_that_comes_late_is_awaited(tmp_path: Path):
     "trouble",
     [
         {"status": "500 Broken"},
-        {"status": "302 Found", "headers": "Location: http://127.0.0.1:1/\r\n"},
+        {"status": "302 Found", "headers": "Location: /elsewhere\r\n"},
         {"body": b"no keys"},
         {"body": b'{"keys": []}'},
         {"body": b" " * (MAX_SET_BYTES + 1)},
@@ -155,6 +160,13 @@ async def test_while_the_source_is_away_the_old_keys_hold(source: Source):
         await until(lambda: keyring.failures >= 2)
 
         assert names(keyring) == ["one"]
+
+
+async def test_no_more_of_a_source_is_read_than_a_key_set_may_have(source: Source):
+    """Whatever it sends, and however it calls that, memory is not filled with it."""
+    source.body = b" " * (40 * MAX_SET_BYTES)
+
+    assert MAX_SET_BYTES < len(await _document(source.url)) < 3 * MAX_SET_BYTES
 
 
 async def test_a_mute_source_is_not_waited_for_without_end(source: Source, monkeypatch: pytest.MonkeyPatch):
