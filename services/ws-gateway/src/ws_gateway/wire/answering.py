@@ -37,7 +37,7 @@ class HandOverAnswer(BoundedHead):
         self._answering = cycle
         scope = cast("dict[str, Any]", cycle.scope)
         # A weak one, since the scope is ours: every request would leave a ring of garbage otherwise.
-        scope.setdefault("extensions", {})[_EXTENSION] = lambda: self._give_to
+        scope.setdefault("extensions", {})[_EXTENSION] = weakref.WeakMethod(self._give_to)
         super()._start_asgi_task(cycle, app)
 
     def _give_to(self, wire: OneWay, headers: Headers) -> None:
@@ -47,9 +47,9 @@ class HandOverAnswer(BoundedHead):
             raise ConnectionResetError  # the server knows already that nobody waits for an answer
         transport, gone = self.transport, Gone()
         self.transport = cycle.transport = gone
-        cycle.disconnected = True  # what the application sends from now on has nowhere to go
+        # What the application sends from now on has nowhere to go, and what was asked behind has no turn.
+        cycle.disconnected = True
         cycle.message_event.set()
-        self.pipeline.clear()  # what was asked behind this request is never answered
         self._forget_deadline()
         self._unset_keepalive_if_required()
         self.connections.discard(self)
