@@ -141,6 +141,35 @@ async def test_a_session_that_is_not_read_in_time_closes_with_try_later(
         await stage.watching(closing)
 
 
+async def test_few_sessions_are_read_at_a_time(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    """A crowd that comes back at once is served in turns, so that its replays need little memory together."""
+    reading, most, go_on = 0, 0, asyncio.Event()
+    read_past = watchers.read_past
+
+    async def count(*args: Any) -> Any:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        await go_on.wait()
+        found = await read_past(*args)
+        reading -= 1
+        return found
+
+    monkeypatch.setattr(watchers, "read_past", count)
+    async with AsyncExitStack() as closing:
+        clients = [await closing.enter_async_context(stage.running.connect(PATH)) for _ in range(12)]
+        for client in clients:
+            await client.send('{"action": "ping"}')
+            assert (await frame_of(client))["type"] == "heartbeat"
+        go_on.set()
+        await stage.running.until(
+            lambda: stage.gateway.hub.lanes.routes("session.v1.s.candle") and not reading
+        )
+        await stage.say("candle", candle_index=1)
+        assert {(await frame_of(client))["type"] for client in clients} == {"candle"}
+    assert most == 4
+
+
 async def test_when_too_much_waits_for_slow_tabs_another_is_told_to_come_later(stage: Stage):
     """The bytes of all replays together are bounded."""
     await stage.say("session_initialized")
