@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from baleen_bus.testing import NatsServer
 from baleen_runtime.errors import PortBusy
 from baleen_runtime.serve import listen_on
 from ws_gateway.errors import CannotServe
+from ws_gateway.fleet import supervisor
 from ws_gateway.fleet.ports import reserve_all
-from ws_gateway.fleet.supervisor import Crew
+from ws_gateway.fleet.supervisor import Crew, supervise
 from ws_gateway.settings import Settings
 from ws_gateway.testing import GatewayProcess
 
@@ -210,11 +212,27 @@ async def test_a_worker_that_hangs_dies_with_its_supervisor():
     await until(lambda: not is_alive(worker))
 
 
-async def test_a_worker_that_cannot_start_ends_the_whole():
+async def test_a_worker_that_cannot_start_ends_the_whole(monkeypatch: pytest.MonkeyPatch):
     """Otherwise it would be started for ever, and nobody would hear of it."""
-    crew = Crew(Settings(workers=2), [1], command=(sys.executable, "-c", "raise SystemExit(3)"))
-    with pytest.raises(CannotServe, match="ended with 3 before it served"):
-        await asyncio.wait_for(crew.keep(1), PATIENCE)
+    before = children_of(os.getpid())
+    crew = partial(Crew, command=(sys.executable, "-c", "raise SystemExit(3)"))
+    monkeypatch.setattr(supervisor, "Crew", crew)
+    with pytest.raises(ExceptionGroup) as ending:
+        await asyncio.wait_for(supervise(Settings(port=0, workers=2), asyncio.Event()), PATIENCE)
+    told = ending.value.exceptions[0]
+    assert isinstance(told, CannotServe)
+    assert "ended with 3 before it served" in str(told)
+    assert children_of(os.getpid()) == before
+
+
+async def test_a_worker_that_hangs_is_ended_and_replaced(monkeypatch: pytest.MonkeyPatch):
+    """One whose process stands still does not answer, so that its clients would wait for ever."""
+    monkeypatch.setattr(supervisor, "STARTS_WITHIN", 0.2)
+    crew = Crew(Settings(workers=2), [1], command=(sys.executable, "-c", "import time; time.sleep(1000)"))
+    keeping = asyncio.create_task(crew.keep(1))
+    await asyncio.wait((keeping,), timeout=PATIENCE)
+    with pytest.raises(CannotServe, match="ended with -9"):
+        await keeping
 
 
 async def test_a_port_of_others_is_not_shared():

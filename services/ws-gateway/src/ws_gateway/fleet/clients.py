@@ -1,4 +1,4 @@
-"""What an operator may know of a client: how it stands, what it hears, what it may; never its token. Pure."""
+"""What an operator may know of a client: how it stands, what it hears, what it may; never its token."""
 
 from __future__ import annotations
 
