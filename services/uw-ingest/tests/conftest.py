@@ -22,7 +22,7 @@ from baleen_runtime.settings import load_settings
 from uw_ingest.service import run
 from uw_ingest.settings import Settings
 
-TABLE = pytest.StashKey[list[tuple[str, str]]]()
+TABLE = "captured"
 WITHIN = 20.0
 
 
@@ -177,15 +177,17 @@ def eventually() -> Any:
     return until
 
 
-@pytest.fixture(scope="session")
-def sample_table(pytestconfig: pytest.Config) -> list[tuple[str, str]]:
-    """Rows of (captured file, what became of one frame or row)."""
-    return pytestconfig.stash.setdefault(TABLE, [])
+@pytest.fixture
+def sample_table(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
+    """Takes rows of (captured file, what became of one frame or row)."""
+    return lambda file, outcome: record_property(TABLE, [file, outcome])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what became of every captured frame and row, counted by file."""
-    rows = config.stash.get(TABLE, [])
+    # Reports travel to here whichever process ran the test.
+    passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    rows = [(*row,) for report in passed for name, row in report.user_properties if name == TABLE]
     if not rows:
         return
     terminalreporter.section("captured upstream frames and rows")

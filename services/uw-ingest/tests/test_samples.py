@@ -1,5 +1,7 @@
 """The table: what becomes of every captured frame and row. It is printed after the tests."""
 
+from collections.abc import Callable
+
 import orjson
 import pytest
 
@@ -60,12 +62,13 @@ def said(row: Message | Refusal) -> str:
 
 @pytest.mark.parametrize("name", SOCKET_FILES)
 def test_every_captured_frame_is_published_or_refused_with_a_reason(
-    name: str, sample_table: list[tuple[str, str]]
+    name: str, sample_table: Callable[[str, str], None]
 ):
     """Nothing captured is lost without a word, and no answer to a join is ever published."""
     frames = orjson.loads((SAMPLES / "ws" / name).read_bytes())
     outcomes = [outcome(orjson.dumps(frame)) for frame in frames]
-    sample_table += [(f"ws/{name}", found) for found in outcomes]
+    for found in outcomes:
+        sample_table(f"ws/{name}", found)
 
     assert frames
     if name.startswith("_acks"):
@@ -76,11 +79,12 @@ def test_every_captured_frame_is_published_or_refused_with_a_reason(
 
 @pytest.mark.parametrize("name", REST_FILES)
 def test_every_captured_row_is_published_or_refused_with_a_reason(
-    name: str, sample_table: list[tuple[str, str]]
+    name: str, sample_table: Callable[[str, str], None]
 ):
     """Rows of feeds become messages; answers that no feed uses are refused as such."""
     outcomes = rest_outcomes(name)
-    sample_table += [(f"rest/{name}", found) for found in outcomes] or [(f"rest/{name}", "holds no row")]
+    for found in outcomes or ["holds no row"]:
+        sample_table(f"rest/{name}", found)
 
     reasons = {f"refused: {reason}" for reason in Refusal}
     assert all(found in reasons or found.startswith("published: ") for found in outcomes)
