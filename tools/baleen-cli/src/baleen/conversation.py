@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
 from baleen.errors import CannotRun
@@ -71,10 +71,15 @@ async def subscribed(
         ) from error
     async with connection:
         request = {"op": "subscribe", "topics": list(topics), "snapshot": snapshot, "id": 1}
-        await connection.send(orjson.dumps(request).decode())
         simulated = False
-        while (frame := read_frame(await connection.recv()))["op"] != "subscribed":
-            simulated = simulated or bool(frame.get("simulated"))
+        try:
+            await connection.send(orjson.dumps(request).decode())
+            while (frame := read_frame(await connection.recv()))["op"] != "subscribed":
+                simulated = simulated or bool(frame.get("simulated"))
+                if frame.get("auth"):
+                    raise CannotRun("The gateway asks for a token: give one in the variable GATEWAY_TOKEN.")
+        except ConnectionClosed as error:
+            raise CannotRun(f"The gateway hung up: {error}") from error
         yield Conversation(connection, simulated)
 
 
