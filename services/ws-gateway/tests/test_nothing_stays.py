@@ -86,6 +86,16 @@ async def publishing(server: NatsServer) -> AsyncIterator[None]:
             await asyncio.wait((running,))
 
 
+async def listen(gateway: GatewayProcess, chance: random.Random) -> None:
+    """Listen to Server-Sent Events for a while, and leave in some way."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(b"GET /v1/events?topics=signal.v1.%3E,uw.v1.gex.* HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    with contextlib.suppress(OSError):
+        assert b" 200 " in await reader.readline()
+        await asyncio.sleep(chance.random())
+    (writer.transport.abort if chance.random() < 0.5 else writer.close)()
+
+
 async def visit(gateway: GatewayProcess, chance: random.Random) -> None:
     """Be a client of some kind for a while, and leave in some way."""
     with contextlib.suppress(OSError, ConnectionClosed, InvalidStatus, TimeoutError):
@@ -115,7 +125,8 @@ async def test_nothing_stays_of_clients_that_are_gone(nats_server: NatsServer):
             before = await figures(http)
             async with publishing(nats_server):
                 for _ in range(3):
-                    await asyncio.gather(*(visit(gateway, chance) for _ in range(40)))
+                    visits = [visit(gateway, chance) for _ in range(40)]
+                    await asyncio.gather(*visits, *(listen(gateway, chance) for _ in range(10)))
             async with asyncio.timeout(PATIENCE):
                 while not is_empty(now := await figures(http), before):  # noqa: ASYNC110 - asked over HTTP
                     await asyncio.sleep(0.2)

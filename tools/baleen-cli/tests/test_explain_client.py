@@ -104,7 +104,7 @@ def test_the_list_tells_what_it_does_not_show():
     """All are counted, and a worker that did not answer is named."""
     text = seen(list_words(LIST))
 
-    assert "9 clients of 2 workers; 2 are shown." in text
+    assert "Clients 9, served by 2 workers; shown: 2." in text
     assert "worker cafe0001 did not answer" in text
     assert not keeps_up(LIST)
     assert keeps_up({**LIST, "clients": [CLIENT]})

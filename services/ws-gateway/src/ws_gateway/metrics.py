@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from ws_gateway.fleet.clients import family_of
 from ws_gateway.gateway import Gateway
 
 
@@ -78,7 +79,7 @@ class GatewayCollector(Collector):
 
     def _of_the_slow(self) -> Iterator[Metric]:
         hub = self._gateway.hub
-        by_dialect = Counter(wire.session.dialect.name for wire in hub.wires)
+        by_dialect = Counter(family_of(wire) for wire in hub.wires)
         clients = GaugeMetricFamily("baleen_gateway_clients", "Clients connected.", labels=["dialect"])
         for dialect, count in sorted(by_dialect.items()):
             clients.add_metric([dialect], count)

@@ -22,9 +22,8 @@ _KIB = 1_024
 def list_words(page: Page) -> Iterator[RenderableType]:
     """Yield the clients that the gateway tells of, and what it could not tell."""
     rows = rows_of(page, "clients")
-    yield Text(
-        f"{page.get('total', '?')} clients of {page.get('workers', '?')} workers; {len(rows)} are shown."
-    )
+    total, workers = page.get("total", "?"), page.get("workers", "?")
+    yield Text.assemble(("Clients ", "bold"), f"{total}, served by {workers} workers; shown: {len(rows)}.")
     if rows:
         yield _clients(rows)
     for worker in _items(page, "silent"):
@@ -102,16 +101,13 @@ def _verdict(page: Page) -> Iterator[RenderableType]:
 
 
 def _clients(rows: Sequence[Page]) -> Table:
-    table = new_table(
-        "client", "label", "from", "subject", "since", "messages", "waiting KiB", "lag", "worker"
-    )
+    table = new_table("client", "label", "from", "subject", "messages", "KiB waiting", "lag")
     for row in rows:
         lag = Text(f"{_number(row, 'lag_ms') / 1000:.1f} s", "red" if _lags(row) else "")
         add_row(table,
             str(row.get("id", "?")), str(row.get("label", "?")), str(row.get("address") or "?"),
-            str(row.get("subject") or "-"), str(row.get("connected_at", "?"))[:19],
-            str(row.get("messages", "?")), f"{_number(row, 'waiting_bytes') / _KIB:,.0f}", lag,
-            str(row.get("worker", "?")),
+            str(row.get("subject") or "-"), str(row.get("messages", "?")),
+            f"{_number(row, 'waiting_bytes') / _KIB:,.0f}", lag,
         )  # fmt: skip
     return table
 

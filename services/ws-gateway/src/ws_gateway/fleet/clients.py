@@ -22,7 +22,7 @@ def row_of(hub: Hub, wire: Wire) -> dict[str, Any]:
     kept = ("id", "label", "connected_at", "messages", "waiting_bytes", "lag_ms", "behind")
     return {
         **{name: figures[name] for name in kept},
-        "dialect": wire.session.dialect.name,
+        "dialect": family_of(wire),
         "address": address_of(wire),
         "subject": wire.identity.subject,
     }
@@ -30,11 +30,12 @@ def row_of(hub: Hub, wire: Wire) -> dict[str, Any]:
 
 def details_of(hub: Hub, wire: Wire) -> dict[str, Any]:
     """Return all that is known of a client."""
-    wishes = sorted(wire.pen.lane.wishes, key=lambda wish: wish.topic) if wire.pen is not None else []
+    wanted = getattr(wire.session, "wishes", ()) if wire.pen is None else wire.pen.lane.wishes
+    wishes = sorted(wanted, key=lambda wish: wish.topic)  # on no lane while it catches up
     identity = wire.identity
     return {
         **_figures_of(hub, wire),
-        "dialect": wire.session.dialect.name,
+        "dialect": family_of(wire),
         "calls_itself": getattr(wire.session, "client", "") or None,  # where a dialect has names
         "address": address_of(wire),
         "subject": identity.subject,
@@ -55,6 +56,11 @@ def details_of(hub: Hub, wire: Wire) -> dict[str, Any]:
 def _figures_of(hub: Hub, wire: Wire) -> dict[str, Any]:
     figures = asdict(hub.describe(wire))
     return {name: stamp(value) if isinstance(value, datetime) else value for name, value in figures.items()}
+
+
+def family_of(wire: Wire) -> str:
+    """Return the name of the dialect, without what it is made for where there are many of a kind."""
+    return str(wire.session.dialect.name).partition(" ")[0]
 
 
 def address_of(wire: Wire) -> str | None:
