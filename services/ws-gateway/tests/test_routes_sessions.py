@@ -19,7 +19,7 @@ from baleen_bus.testing import NatsServer
 from baleen_contracts.session import SessionEvent
 from baleen_contracts.session_entry import SessionEntry
 from ws_gateway.bus.listen import follow_all
-from ws_gateway.sessions import watchers
+from ws_gateway.sessions import past, replay, watchers
 from ws_gateway.sessions.replay import Ledger
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -139,6 +139,25 @@ async def test_a_session_that_is_not_read_in_time_closes_with_try_later(
                 assert await closed(client) == ("bus_away", 1013)
     async with AsyncExitStack() as closing:
         await stage.watching(closing)
+
+
+async def test_of_a_long_session_a_tab_is_told_how_much_it_is_not_shown(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    """Behind the beginning, which is always shown; older clients pass it over."""
+    for module in (past, replay):
+        monkeypatch.setattr(module, "MOST_EVENTS", 10)
+    await stage.say("session_initialized", total_candles=30)
+    for number in range(30):
+        await stage.say("candle", candle_index=number)
+    await stage.running.until(lambda: stage.gateway.past.streams["SESSION"].tail.heard == 31)
+    async with stage.running.connect(PATH) as client:
+        frames = [await frame_of(client) for _ in range(11)]
+
+    assert [frame["type"] for frame in frames[:3]] == ["session_initialized", "replay_truncated", "candle"]
+    assert frames[1]["data"]["skipped"] == 21
+    assert [frame["data"]["candle_index"] for frame in frames[2:]] == list(range(21, 30))
+    assert frames[-1]["data"]["total_candles"] == 30
 
 
 async def test_few_sessions_are_read_at_a_time(stage: Stage, monkeypatch: pytest.MonkeyPatch):

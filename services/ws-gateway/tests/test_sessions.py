@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +20,7 @@ from ws_gateway.bus.tail import Tail
 from ws_gateway.doors.rights import ANYBODY, NOBODY, Identity
 from ws_gateway.event import Event
 from ws_gateway.sessions import orders as carrying
-from ws_gateway.sessions import past
+from ws_gateway.sessions import past, replay
 from ws_gateway.sessions.admission import may_watch, topic_of
 from ws_gateway.sessions.allowance import Allowance
 from ws_gateway.sessions.beats import Beats
@@ -167,13 +166,27 @@ def test_a_session_whose_beginning_was_heard_is_not_read():
     assert remembered(tail_of(event(4), begin=3), TOPIC) is None
 
 
-def test_events_found_again_in_memory_are_not_counted_as_left_out():
-    """What the reading of a long session passed over may have been heard just now."""
-    found = joined(Read((item(1), item(4)), 2), tail_of(event(3), event(4), begin=2), TOPIC, since=4)
+def test_a_long_session_is_read_though_all_of_it_was_heard(monkeypatch: pytest.MonkeyPatch):
+    """Reading leaves out what says nothing any more."""
+    tail = tail_of(event(1, "session_initialized"), event(2), event(3), begin=0)
+    monkeypatch.setattr(replay, "MOST_EVENTS", 3)
+    assert remembered(tail, TOPIC) is not None
+    monkeypatch.setattr(replay, "MOST_EVENTS", 2)
+    assert remembered(tail, TOPIC) is None
+    monkeypatch.setattr(replay, "MOST_EVENTS", 3)
+    monkeypatch.setattr(replay, "MOST_BYTES", 5)
+    assert remembered(tail, TOPIC) is None
+
+
+def test_what_the_reading_of_a_long_session_left_out_stays_out():
+    """Though the tail may have it; what is newer is shown."""
+    found = joined(
+        Read((item(1), item(4)), 2), tail_of(event(3), event(4), event(5), begin=2), TOPIC, since=4
+    )
 
     assert found is not None
-    assert [one.seq for one in found.events] == [1, 3, 4]
-    assert found.skipped == 1
+    assert [one.seq for one in found.events] == [1, 4, 5]
+    assert found.skipped == 2
 
 
 def test_what_was_read_is_not_joined_with_what_may_miss_something():
@@ -228,8 +241,6 @@ async def test_of_a_long_session_the_replay_has_what_still_says_something(
 ):
     """The beginning, the newest of the lasting events, and the last price; how many are left out is known."""
     monkeypatch.setattr(past, "MOST_EVENTS", 20)
-    window: Callable[[], Window] = lambda: Window(20)  # noqa: E731 - a stand-in with the smaller bound
-    monkeypatch.setattr(past, "Window", window)
     async with (
         open_bus(url=nats_server.url, name="test") as bus,
         Publisher(bus, source="engine") as publisher,

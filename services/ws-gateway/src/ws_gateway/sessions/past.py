@@ -35,7 +35,7 @@ class Read:
 class Window:
     """The newest events of a session within bounds, and the one with which it began. Pure."""
 
-    def __init__(self, most: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most: int, most_bytes: int) -> None:
         self._most, self._most_bytes = most, most_bytes
         self._first: Delivered | None = None
         self._rest: deque[Delivered] = deque()
@@ -73,7 +73,7 @@ async def read_past(bus: Bus, session_id: str) -> Read:
     begun = await fetch_last(bus, STREAM, prefix + BEGINS)
     floor = begun[0].seq - 1 if begun else 0
     total = await _count_after(bus, prefix + "*", floor)
-    window = Window()
+    window = Window(MOST_EVENTS, MOST_BYTES)
     if total <= MOST_EVENTS:
         await fetch_after(bus, STREAM, prefix + "*", floor, window.add)
     else:

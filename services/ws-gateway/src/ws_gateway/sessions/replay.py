@@ -15,7 +15,7 @@ from baleen_bus import Delivered
 from ws_gateway.bus.tail import Tail
 from ws_gateway.dialects.alphalab_story import BEGINS
 from ws_gateway.event import Event
-from ws_gateway.sessions.past import Read, kind_of
+from ws_gateway.sessions.past import MOST_BYTES, MOST_EVENTS, Read, kind_of
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,30 @@ class Past:
 
 
 def remembered(tail: Tail, topic: str) -> Past | None:
-    """Return the session's past if the tail has all of it; else None."""
+    """Return the session's past if the tail has all of it, and it is no longer than a replay; else None."""
     events = tail.after(0, (topic,))
-    return Past(_since_it_began(events), 0, tail.heard) if any(map(_begins, events)) else None
+    if not any(map(_begins, events)):
+        return None
+    events = _since_it_began(events)
+    if len(events) > MOST_EVENTS or sum(len(event.body) for event in events) > MOST_BYTES:
+        return None
+    return Past(copies(events), 0, tail.heard)
 
 
 def joined(read: Read, tail: Tail, topic: str, *, since: int) -> Past | None:
     """Return the session's past from what was read of the stream and what was heard since.
 
     None where the two may not meet: reading began when number *since* was the newest that was heard, and the
-    tail does not know any more all that came after it, or has begun anew.
+    tail does not know any more all that came after it, or has begun anew. The tail also has what a replica of
+    the stream did not have yet; what the reading of a long session left out stays out.
     """
     if not tail.covers(since):
         return None
-    known = {item.seq: _event(item) for item in read.items if item.seq <= tail.heard}
-    newest_read = max(known, default=0)
-    heard = {event.seq: event for event in tail.after(0, (topic,))}
-    found_again = sum(seq <= newest_read for seq in heard.keys() - known.keys())
-    events = _since_it_began([event for _, event in sorted((heard | known).items())])
-    return Past(events, max(0, read.skipped - found_again), tail.heard)
+    told = {item.seq: _event(item) for item in read.items if item.seq <= tail.heard}
+    newest_read = max(told, default=0)
+    heard = tail.after(newest_read if read.skipped else 0, (topic,))
+    told |= {event.seq: event for event in copies(event for event in heard if event.seq not in told)}
+    return Past(_since_it_began([told[seq] for seq in sorted(told)]), read.skipped, tail.heard)
 
 
 def copies(events: Iterable[Event]) -> list[Event]:
@@ -62,7 +67,7 @@ def copies(events: Iterable[Event]) -> list[Event]:
 
 def _since_it_began(events: list[Event]) -> list[Event]:
     begun = max((place for place, event in enumerate(events) if _begins(event)), default=0)
-    return copies(events[begun:])
+    return events[begun:]
 
 
 def _begins(event: Event) -> bool:
