@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 import json
 import random
+import socket
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 CONNECT_WITHIN = 15.0
 
@@ -86,6 +87,7 @@ class EventClient:
     connections: int = 0
     live: asyncio.Event = field(default_factory=asyncio.Event)
     _writer: asyncio.StreamWriter | None = None
+    _paused: asyncio.Transport | None = None
 
     async def listen(self, *, pause: float = 0.0) -> None:
         """Connect and hear until the connection ends; then wait *pause* seconds, and again, for ever."""
@@ -99,7 +101,7 @@ class EventClient:
         """Connect, go on from where we are, hear until the connection ends."""
         parts = urlsplit(self.url)
         async with asyncio.timeout(CONNECT_WITHIN):
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 20)
+            reader, writer = await asyncio.open_connection(sock=await _little(parts), limit=1 << 20)
         self._writer = writer
         self.connections += 1
         blocks = Blocks()
@@ -121,12 +123,16 @@ class EventClient:
         if self._writer is not None:
             self._writer.transport.abort()
 
-    def pause(self, *, reading: bool) -> None:
-        """Read on, or do not."""
-        assert self._writer is not None
-        transport = self._writer.transport
-        assert isinstance(transport, asyncio.Transport)
-        (transport.resume_reading if reading else transport.pause_reading)()
+    def pause(self) -> None:
+        """Read nothing more of this connection for a while."""
+        self._paused = self._transport()
+        if self._paused is not None and not self._paused.is_closing():
+            self._paused.pause_reading()
+
+    def read_on(self) -> None:
+        """Read again."""
+        if self._paused is not None and not self._paused.is_closing():
+            self._paused.resume_reading()
 
     def take(self, told: Told) -> None:
         """Hear one event."""
@@ -142,6 +148,10 @@ class EventClient:
             case "gap":
                 self.gaps.append(data)
 
+    def _transport(self) -> asyncio.Transport | None:
+        transport = None if self._writer is None else self._writer.transport
+        return transport if isinstance(transport, asyncio.Transport) else None
+
     def _request(self, host: str) -> bytes:
         query = "&".join(f"topics={quote(topic)}" for topic in self.topics)
         if self.filter is not None:
@@ -150,6 +160,19 @@ class EventClient:
         if self.last_id:
             lines.append(f"last-event-id: {self.last_id}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+async def _little(address: SplitResult) -> socket.socket:
+    """Connect by a socket that holds little which is not read yet."""
+    sock = socket.socket()
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, (address.hostname, address.port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 async def head(reader: asyncio.StreamReader) -> int:

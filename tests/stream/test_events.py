@@ -67,17 +67,18 @@ def some_clients(url: str, count: int) -> list[EventClient]:
 
 
 async def storm(nats: NatsServer, *, clients: int, rate: float, seconds: float, tail_mib: int) -> str:
-    """Kick clients at random while messages are published; each must have heard all of its own.
+    """Kick clients at random, and let some doze, while messages are published; each must hear all of its own.
 
     Returns:
         the gateway's metrics at the end.
     """
-    with GatewayProcess(nats.url, WS_GATEWAY_TAIL_MIB=str(tail_mib)) as gateway:
+    bounds = {"WS_GATEWAY_TAIL_MIB": str(tail_mib), "WS_GATEWAY_CLIENT_BUFFER_BYTES": "65536"}
+    with GatewayProcess(nats.url, **bounds) as gateway:
         crowd = some_clients(gateway.http, clients)
         chosen = [f"signal.v1.{symbol}" for symbol in SYMBOLS[:50]]
         condition = f"symbol in {json.dumps(SYMBOLS[:50])}"
         chooser = EventClient(gateway.http, ["signal.v1.*"], filter=condition)
-        everybody = [*crowd, chooser]
+        everybody, sleepy = [*crowd, chooser], crowd[1::8]
         async with (
             open_bus(url=nats.url, name="test", connect_within=10) as bus,
             Publisher(bus, source="test") as publisher,
@@ -86,7 +87,8 @@ async def storm(nats: NatsServer, *, clients: int, rate: float, seconds: float, 
             await all_live(everybody)
             loop = asyncio.get_running_loop()
             until = loop.time() + seconds
-            kicking = asyncio.create_task(kick(everybody, until))
+            awake = [client for client in everybody if client not in sleepy]
+            kicking = asyncio.gather(kick(awake, until), doze(sleepy, until))
             await publish(publisher, SYMBOLS, rate, lambda: loop.time() > until)
             await kicking
             await compare(bus, everybody, [*(one.topics for one in crowd), chosen])
@@ -103,11 +105,21 @@ async def kick(clients: Sequence[EventClient], until: float) -> None:
         await asyncio.sleep(1.5 / len(clients))
 
 
+async def doze(clients: Sequence[EventClient], until: float) -> None:
+    """Let one client after the other read nothing for a while: too long for what may wait for it."""
+    choice = random.Random(5)  # noqa: S311 - the same each time
+    while asyncio.get_running_loop().time() < until:
+        client = choice.choice(clients)
+        client.pause()
+        await asyncio.sleep(1.5)
+        client.read_on()
+
+
 @pytest.mark.timeout(180)
 async def test_listeners_that_are_kicked_at_random_hear_everything_once(nats_server: NatsServer):
-    """From memory, and from the stream where memory is too short; a filter changes nothing about it."""
+    """From memory, from the stream where memory is too short, and where they read too slowly."""
     metrics = await storm(nats_server, clients=16, rate=1_000, seconds=8, tail_mib=1)
-    for how in ("from_memory", "from_stream"):
+    for how in ("from_memory", "from_stream", "caught_up"):
         (count,) = re.findall(rf'^baleen_gateway_resumes_total{{how="{how}"}} (.+)$', metrics, re.MULTILINE)
         assert float(count) > 0
 
