@@ -45,7 +45,7 @@ def test_whoever_the_table_names_as_a_writer_may_write_and_nobody_else():
     """The table and the permissions are of one mind."""
     for spec in BUCKETS.values():
         for key in spec.keys:
-            for user in ("uw-ingest", "ws-gateway", "alert-bridge", "uw-simulator", "team"):
+            for user in ("uw-ingest", "ws-gateway", "alert-bridge", "uw-simulator", "engine", "team"):
                 prefixes = tuple(
                     allowed.removesuffix(">")
                     for allowed in rights_of(user).publish

@@ -27,6 +27,7 @@ INGRESS = {
     "uw-ingest": {"uw", "feed"},
     "alert-bridge": {"alert", "dead"},
     "uw-simulator": {"signal", "market", "agent", "narrative", "session", "bridge"},
+    "engine": {"session"},
 }
 STORED = [entity for entity in CATALOGUE if entity.stream is not None]
 

@@ -62,7 +62,7 @@ class BucketSpec:
 
 _INGEST: Final = ("uw-ingest",)
 _GATEWAY: Final = ("ws-gateway",)
-_ENGINES: Final = ("uw-simulator",)
+_ENGINES: Final = ("engine", "uw-simulator")
 
 BUCKETS: Final[Mapping[str, BucketSpec]] = {
     spec.name: spec

@@ -19,6 +19,7 @@ PASSWORD_VARIABLES: Final[Mapping[str, str]] = {
     "ws-gateway": "WS_GATEWAY_NATS_PASSWORD",
     "alert-bridge": "ALERT_BRIDGE_NATS_PASSWORD",
     "uw-simulator": "UW_SIMULATOR_NATS_PASSWORD",
+    "engine": "ENGINE_NATS_PASSWORD",
     "bootstrap": "BOOTSTRAP_NATS_PASSWORD",
     "team": "TEAM_NATS_PASSWORD",
 }
@@ -131,6 +132,11 @@ _RIGHTS: Final[Mapping[str, Rights]] = {
             *_ingress("signal", "market", "agent", "narrative", "session", "bridge"),
             *_keys(">", SESSIONS),
         ),
+        subscribe=("command.v1.session.>",),
+        answers=True,
+    ),
+    "engine": Rights(
+        publish=(*_ingress("session"), *_keys(">", SESSIONS)),
         subscribe=("command.v1.session.>",),
         answers=True,
     ),
