@@ -377,6 +377,17 @@ async def test_a_stream_that_nobody_knows_is_passed_over(known: Any):
         assert blocks[-1].data["recovered"] is True
 
 
+async def test_a_stream_whose_present_is_shown_is_named_when_all_of_it_was(known: Any):
+    """Whoever comes back before that is shown it again, and told the rest of the others."""
+    for subject in ("signal.v1.A", "agent.v1.nova", "signal.v1.B"):
+        known.say(subject)
+    async with listening(known, "topics=signal.v1.*,agent.v1.*&last_event_id=SIGNAL.e.0") as listener:
+        blocks = await listener.until("snapshot_end")
+        assert {block.id for block in blocks if block.name == "snapshot"} == {None}
+        assert [block.id for block in blocks if block.name == "message"] == ["SIGNAL.e.1", "SIGNAL.e.3"]
+        assert blocks[-1].id == "SIGNAL.e.3,AGENT.e.2"
+
+
 async def test_many_different_sets_of_streams_share_one_kind_of_ids_in_the_end(known: Any):
     """Ids then name all streams; what they mean is the same."""
     streams = ("signal.v1.*", "agent.v1.*", "narrative.v1.*", "alert.v1.>", "market.v1.*", "session.v1.>")

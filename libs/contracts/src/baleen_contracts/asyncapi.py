@@ -53,7 +53,8 @@ def asyncapi() -> Document:
         "info": {
             "title": "Baleen",
             "version": "1.0.0",
-            "description": "What travels on Baleen's bus and over its native WebSocket protocol.",
+            "description": "What travels on Baleen's bus and over its native WebSocket protocol. "
+            "The same topics are told as Server-Sent Events at `/v1/events`: see docs/events.md.",
         },
         "defaultContentType": "application/json",
         "servers": {
