@@ -115,7 +115,7 @@ class Watchers:
         hub, topic, frames = self._gateway.hub, topic_of(session.session_id), None
         try:
             async with asyncio.timeout(READ_WITHIN), self._reads:
-                past = await self._past(session.session_id, topic)
+                past = await self._past(session.session_id, topic) if not wire.closing else None
                 if past is not None:
                     frames = await self._frames(session.begin(), topic, past, after)
         except (BusError, TimeoutError) as error:
