@@ -521,7 +521,8 @@ async def test_an_operator_sees_who_watches_and_who_left_leaves_nothing(world: W
             for tab in tabs:
                 await ask(tab, action="ping")
             found = (await http.get("/v1/clients", params={"label": "forward"})).json()
-            assert len(found["clients"]) == 2
+            assert [row["dialect"] for row in found["clients"]] == ["alphalab"] * 2
+            assert 'baleen_gateway_clients{dialect="alphalab"} 2.0' in (await http.get("/metrics")).text
             assert all(ZULU.fullmatch(row["connected_at"]) for row in found["clients"])
             await tabs[0].close()
             tabs[1].transport.abort()

@@ -72,7 +72,7 @@ class AlphaLab:
     """How the clients of one session are spoken to.
 
     Attributes:
-        name: one for each session, since what a frame says depends on earlier events.
+        name: one for each session, `alphalab` and its id, since what a frame says depends on earlier events.
         orders: what a client may order, beside `ping`.
         story: the session so far; each event is encoded once, in order.
     """

@@ -46,7 +46,7 @@ class Watching(Plain):
 
     def __init__(self, gateway: Gateway, session_id: str, kind: SessionType) -> None:
         """Begin a conversation about the session *session_id*, asked for as one of that *kind*."""
-        self.alphalab = AlphaLab(f"{NAME}.{session_id}", _ORDERS[kind])
+        self.alphalab = AlphaLab(f"{NAME} {session_id}", _ORDERS[kind])
         super().__init__(self.alphalab, kind.value)
         self._behind_since: int | None = None
         self.session_id = session_id
