@@ -63,12 +63,14 @@ def measure(shape: Shape, contender_name: str, *, warm_up: float, seconds: float
     with ExitStack() as closing:
         directory = Path(closing.enter_context(TemporaryDirectory(prefix="baleen-bench-")))
         nats = closing.enter_context(Nats(directory))
-        _bootstrap(nats, directory)
+        make_streams(nats, directory)
         contender = CONTENDERS[contender_name](nats, directory)
         closing.enter_context(contender.process)
         empty = contender.process.resident_bytes()
         swarm = closing.enter_context(
-            Process.python("swarm", "-m", "bench.swarm", *_swarm(shape, contender), directory=directory)
+            Process.python(
+                "swarm", "-m", "bench.swarm", *swarm_arguments(shape, contender), directory=directory
+            )
         )
         joined = swarm.hear()
         figures: dict[str, Any] = {
@@ -81,7 +83,7 @@ def measure(shape: Shape, contender_name: str, *, warm_up: float, seconds: float
         processes = {"server": contender.process, "nats": nats, "swarm": swarm}
         published = None
         if shape.rate:
-            publisher = closing.enter_context(_publisher(shape, nats, directory))
+            publisher = closing.enter_context(publisher_of(shape, nats, directory))
             published = Published(publisher)
             processes["publisher"] = publisher
         begin = time.monotonic() + warm_up
@@ -94,7 +96,7 @@ def measure(shape: Shape, contender_name: str, *, warm_up: float, seconds: float
         return figures
 
 
-def _bootstrap(nats: Nats, directory: Path) -> None:
+def make_streams(nats: Nats, directory: Path) -> None:
     """Make the streams, as compose, Kubernetes and `make up` do."""
     with Process.python(
         "bootstrap", "-m", "baleen_bus", "bootstrap", "--url", nats.url, directory=directory
@@ -103,7 +105,8 @@ def _bootstrap(nats: Nats, directory: Path) -> None:
             raise ProcessFailedError(f"the streams could not be made: {bootstrap.tail()}")
 
 
-def _swarm(shape: Shape, contender: Contender) -> list[str]:
+def swarm_arguments(shape: Shape, contender: Contender) -> list[str]:
+    """Return how a swarm is told to be the clients of *shape* at *contender*."""
     numbers = {
         "--clients": shape.clients,
         "--tickers": shape.tickers,
@@ -114,7 +117,8 @@ def _swarm(shape: Shape, contender: Contender) -> list[str]:
     return [*contender.swarm, *(str(part) for pair in numbers.items() for part in pair)]
 
 
-def _publisher(shape: Shape, nats: Nats, directory: Path) -> Process:
+def publisher_of(shape: Shape, nats: Nats, directory: Path) -> Process:
+    """Start what publishes the messages of *shape*."""
     arguments = ("--url", nats.url, "--rate", str(shape.rate), "--tickers", str(shape.tickers))
     return Process.python("publisher", "-m", "bench.publisher", *arguments, directory=directory)
 

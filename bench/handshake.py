@@ -24,8 +24,8 @@ def address(url: str) -> tuple[str, int]:
     return parts.hostname or "127.0.0.1", parts.port or 80
 
 
-def upgrade_request(url: str, subprotocol: str | None) -> bytes:
-    """The opening request of a client that offers no extension."""
+def upgrade_request(url: str, subprotocol: str | None, extensions: str | None = None) -> bytes:
+    """The opening request of a client that offers *extensions*, if any."""
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = [
@@ -38,6 +38,8 @@ def upgrade_request(url: str, subprotocol: str | None) -> bytes:
     ]
     if subprotocol:
         lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
+    if extensions:
+        lines.append(f"Sec-WebSocket-Extensions: {extensions}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

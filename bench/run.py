@@ -1,4 +1,4 @@
-"""Everything that `make bench` measures: the fan-out, the ingest, the filters.
+"""Everything that `make bench` measures: the fan-out, slow clients, smaller frames, the ingest, the filters.
 
 ``--small`` sees in under a minute that the benches work; other arguments go to the fan-out.
 """
@@ -20,6 +20,8 @@ def main() -> int:
     small = _only_small(sys.argv[1:])
     for module, arguments in (
         ("bench.fanout", sys.argv[1:]),
+        ("bench.isolation", small),
+        ("bench.deflate", small),
         ("bench.ingest", small),
         ("bench.filters", small),
     ):
