@@ -8,6 +8,7 @@ import contextlib
 import json
 import random
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
@@ -73,6 +74,7 @@ class EventClient:
         recovered: what each end of a snapshot said.
         statuses: how requests were answered.
         last_id: what it comes back with.
+        on_id: hears every new one.
     """
 
     url: str
@@ -84,6 +86,7 @@ class EventClient:
     recovered: list[bool | None] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     last_id: str = ""
+    on_id: Callable[[str], object] = str
     connections: int = 0
     live: asyncio.Event = field(default_factory=asyncio.Event)
     _writer: asyncio.StreamWriter | None = None
@@ -92,9 +95,11 @@ class EventClient:
     async def listen(self, *, pause: float = 0.0) -> None:
         """Connect and hear until the connection ends; then wait *pause* seconds, and again, for ever."""
         while True:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
-                await self.listen_once()
-            self.live.clear()
+            try:
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+                    await self.listen_once()
+            finally:
+                self.live.clear()
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load
 
     async def listen_once(self) -> None:
@@ -111,7 +116,9 @@ class EventClient:
             while True:
                 line = await reader.readuntil(b"\n")
                 told = blocks.line(line[:-1].decode())
-                self.last_id = blocks.last_id or self.last_id
+                if blocks.last_id and blocks.last_id != self.last_id:
+                    self.last_id = blocks.last_id
+                    self.on_id(self.last_id)
                 if told is not None:
                     self.take(told)
         finally:

@@ -788,5 +788,5 @@ async def test_operators_see_listeners_as_they_see_others(known: Any):
         await listener.until("snapshot_end")
         (wire,) = known.gateway.hub.wires
         details = details_of(known.gateway.hub, wire)
-        assert (details["label"], details["dialect"]) == ("events", "events SIGNAL")
+        assert (details["label"], details["dialect"]) == ("events", "events")
         assert details["topics"] == [{"topic": "signal.v1.*", "filter": 'symbol == "SPY"'}]

@@ -74,9 +74,7 @@ class Events:
 
     def heartbeat(self, now: datetime, *, all_said: bool) -> bytes:
         """Return the sign that we live; to who has been told everything so far, with where it stands."""
-        if not all_said:
-            return _COMMENT
-        return self._id() + named("heartbeat", time=_utc(now))
+        return progress(self._now(), now) if all_said else _COMMENT
 
     def status(self, state: str, reason: str | None, now: datetime) -> bytes:
         """Return the event that says whether the bus is heard."""
@@ -117,6 +115,11 @@ def data_of(block: bytes) -> bytes:
 def item(block: bytes) -> bytes:
     """Return a message's event as part of a snapshot: it has no id, for it moves nothing."""
     return b"event: snapshot\n" + data_of(block)
+
+
+def progress(positions: Iterable[str], now: datetime) -> bytes:
+    """Return the event that says that all up to *positions* was told, and nothing else."""
+    return id_line(positions) + named("heartbeat", time=_utc(now))
 
 
 def gap_event(topic: str, start: str | None, end: str, reason: str) -> bytes:

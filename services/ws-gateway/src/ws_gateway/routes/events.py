@@ -94,7 +94,11 @@ def _begun(request: Request, wanted: Subscribe, identity: Identity) -> Response:
     except ConnectionResetError:
         gateway.hub.lost(wire)
         return Response()
-    stream.open(wire, wanted)
+    try:
+        stream.open(wire, wanted)
+    except Exception:
+        gateway.hub.end(wire, Farewell.FAILED)
+        raise
     return _Begun()
 
 
