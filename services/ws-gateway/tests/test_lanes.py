@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ws_gateway.event import Event
-from ws_gateway.hub.lanes import COHORT_SIZE, Lanes, Pen
+from ws_gateway.hub.lanes import Lanes
+from ws_gateway.hub.pens import COHORT_SIZE, Pen
 from ws_gateway.hub.wishes import plain
 from ws_gateway.topics import matches
 from ws_gateway.wire.parcel import Parcel

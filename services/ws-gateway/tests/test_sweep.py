@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ws_gateway.hub.lanes import Cohort, Lanes, Pen
+from ws_gateway.hub.lanes import Lanes
+from ws_gateway.hub.pens import Cohort, Pen
 from ws_gateway.hub.sweep import Sweep
 from ws_gateway.hub.wishes import plain
 from ws_gateway.native.dialect import Native

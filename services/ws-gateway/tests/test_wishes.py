@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ws_gateway.event import Event
 from ws_gateway.hub.hub import Hub
-from ws_gateway.hub.lanes import Pen
+from ws_gateway.hub.pens import Pen
 from ws_gateway.hub.wishes import Verdicts, Wish, plain
 from ws_gateway.topics import matches
 

@@ -11,18 +11,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
 
 import structlog
 
-from baleen_contracts.catalogue import CATALOGUE, Delivery
 from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Behind, Dropped, Farewell, Refusal
 from ws_gateway.event import Event
 from ws_gateway.hub.laggards import Laggards, Patience
-from ws_gateway.hub.lanes import Cohort, Lanes
+from ws_gateway.hub.lanes import Lanes
+from ws_gateway.hub.pens import Cohort
+from ws_gateway.hub.phrases import Phrases, framed
+from ws_gateway.hub.roster import Roster
 from ws_gateway.hub.session import Session as Session  # noqa: PLC0414 - whoever talks to the hub names both
-from ws_gateway.hub.stats import ConnectionStats, HubStats, WireFigures, figures_of
 from ws_gateway.hub.sweep import Sweep
 from ws_gateway.hub.wishes import Verdicts, Wish
 from ws_gateway.topics import overlap
@@ -34,10 +34,8 @@ from ws_gateway.wire.wire import Wire
 
 log = structlog.get_logger(__name__)
 
-_LATEST: Final = frozenset(entity.name for entity in CATALOGUE if entity.delivery is Delivery.LATEST)
 
-
-class Hub:
+class Hub(Roster):
     """All clients and all lanes."""
 
     def __init__(
@@ -54,10 +52,8 @@ class Hub:
             pack_from: the smallest frame, in bytes, that is made smaller for clients that agreed to it.
             clock: seconds that never run backwards.
         """
+        super().__init__(clock)
         patience = patience or Patience()
-        self.now = clock
-        self._born = clock()
-        self.wires: set[Wire] = set()
         self.client_limit, self.total_limit = patience.client_bytes, patience.total_bytes
         self.frames_per_second = FRAMES_PER_SECOND
         self.books = Books()
@@ -65,16 +61,17 @@ class Hub:
         self.laggards = Laggards(self, patience)
         self.lanes = Lanes()
         self.sweep = Sweep(asyncio.get_running_loop(), clock)
-        self.by_label: Counter[str] = Counter()
-        self.connects = self.disconnects = self.encoded = 0
         self.refusals: Counter[Refusal] = Counter()
         self.farewells: Counter[tuple[int, Farewell]] = Counter()
         self.dropped: Counter[Dropped] = Counter()
+        self.phrases = Phrases(self.now, self.dropped)
         self.on_lost: Callable[[Wire], object] = _nobody_minds
         """Called with every wire whose connection ended, admitted or not."""
 
-    def __len__(self) -> int:
-        return len(self.wires)
+    @property
+    def encoded(self) -> int:
+        """How many frames were made; each is shared by all its readers."""
+        return self.phrases.encoded
 
     def close(self) -> None:
         """Stop every timer."""
@@ -110,30 +107,7 @@ class Hub:
 
     def frame(self, dialect: Dialect, event: Event) -> Parcel | None:
         """Return the ready frame of *event* in *dialect*, made once; None where there is nothing to show."""
-        frames: dict[str, Any] = event.frames
-        name = dialect.name
-        if name in frames:
-            known: Parcel | None = frames[name]
-            return known
-        try:
-            text = dialect.encode(event)
-        except Exception as error:  # noqa: BLE001 - whatever one dialect stumbles over, the others say it
-            self._unsayable(dialect, event, error)
-            text = None
-        self.encoded += 1
-        parcel = None
-        if text is not None:
-            parcel = Parcel(_framed(dialect, text), self.now(), event, latest=event.entity in _LATEST)
-        frames[name] = parcel
-        return parcel
-
-    def _unsayable(self, dialect: Dialect, event: Event, error: Exception) -> None:
-        """Count a message that a dialect cannot say; a flood of them makes ever fewer log lines."""
-        self.dropped[Dropped.UNSAYABLE] += 1
-        count = self.dropped[Dropped.UNSAYABLE]
-        if count & (count - 1) == 0:
-            said = {"dialect": dialect.name, "subject": event.subject, "reason": repr(error)}
-            log.warning("message cannot be said", count=count, **said)
+        return self.phrases.frame(dialect, event)
 
     def announce(
         self, dialect: Dialect, patterns: Collection[str], frame_for: Callable[[list[str]], bytes]
@@ -149,7 +123,7 @@ class Hub:
             hit = [topic for topic in lane.topics if any(overlap(topic, pattern) for pattern in patterns)]
             if not hit:
                 continue
-            parcel = Parcel(_framed(dialect, frame_for(hit)), self.now())
+            parcel = Parcel(framed(dialect, frame_for(hit)), self.now())
             for pen in lane.pens:
                 pen.pending.append(parcel)
                 if not pen.cohort.dirty:
@@ -159,12 +133,7 @@ class Hub:
 
     def admit(self, wire: Wire, wishes: frozenset[Wish], first: Sequence[bytes]) -> None:
         """Take in an accepted client: say the frames *first*, then every later message of *wishes*."""
-        session: Session = wire.session
-        wire.connected_at = time.time()
-        wire.number = self.connects
-        self.wires.add(wire)
-        self.connects += 1
-        self.by_label[session.label] += 1
+        self.enter(wire)
         self.move(wire, wishes, first)
 
     def move(self, wire: Wire, wishes: frozenset[Wish], between: Sequence[bytes] = ()) -> None:
@@ -243,8 +212,7 @@ class Hub:
 
     def conflated(self, session: Session, subject: str, count: int) -> bytes:
         """Return the frame that says how many messages of *subject* were passed over for a newer one."""
-        say = getattr(session.dialect, "conflated", None)  # the seeds' dialects have no word for it
-        return _framed(session.dialect, say(subject, count) or b"") if say is not None else b""
+        return self.phrases.conflated(session.dialect, subject, count)
 
     def drained(self, wire: Wire) -> None:
         """Tell the conversation of a client that fell behind that it has read the rest."""
@@ -263,13 +231,7 @@ class Hub:
         """Forget a client whose connection ended."""
         self.take_off(wire)
         self.on_lost(wire)
-        if wire in self.wires:
-            self.wires.discard(wire)
-            self.disconnects += 1
-            session: Session = wire.session
-            self.by_label[session.label] -= 1
-            if not self.by_label[session.label]:
-                del self.by_label[session.label]
+        self.leave(wire)
 
     def take_off(self, wire: Wire) -> list[Parcel]:
         """Take a client off its lane and return what it has not been sent yet."""
@@ -279,52 +241,6 @@ class Hub:
         if empty is not None:
             self.sweep.forget(empty)
         return owed
-
-    # What it did.
-
-    def message_count(self, wire: Wire) -> int:
-        """Return how many bus messages a client has been given, or is about to be."""
-        given = wire.said + (wire.pen.total - wire.counted_from if wire.pen is not None else 0)
-        return given - wire.backlog.conflated - wire.backlog.skipped
-
-    def buffered(self) -> int:
-        """Return the bytes that wait for clients which read too slowly."""
-        return sum(
-            wire.backlog.live + wire.transport.get_write_buffer_size() for wire in self.wires if wire.lagging
-        )
-
-    def find(self, name: str) -> Wire | None:
-        """Return the client whose id is *name*."""
-        return next((wire for wire in self.wires if wire.id == name), None)
-
-    def describe(self, wire: Wire) -> WireFigures:
-        """Return how a client stands."""
-        session: Session = wire.session
-        return figures_of(wire, session.label, self.message_count(wire), self.now())
-
-    def stats(self) -> HubStats:
-        """Return counts by label and the connections, for the statistics routes."""
-        return HubStats(
-            by_label=dict(self.by_label),
-            connects=self.connects,
-            disconnects=self.disconnects,
-            messages=self.sweep.delivered,
-            uptime=self.now() - self._born,
-            connections=tuple(
-                ConnectionStats(
-                    wire.session.label,
-                    datetime.fromtimestamp(wire.connected_at, UTC),
-                    self.message_count(wire),
-                )
-                for wire in self.wires
-            ),
-        )
-
-
-def _framed(dialect: Dialect, text: bytes) -> bytes:
-    """Return what is written to say *text*: a WebSocket frame, unless the dialect is spoken elsewhere."""
-    wrap: Callable[[bytes], bytes] = getattr(dialect, "wrap", text_frame)
-    return wrap(text)
 
 
 def _nobody_minds(_wire: Wire) -> None:

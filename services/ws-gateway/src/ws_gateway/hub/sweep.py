@@ -11,8 +11,8 @@ import heapq
 import time
 from collections.abc import Callable
 
-from ws_gateway.hub.lanes import Cohort
 from ws_gateway.hub.pacing import Pace
+from ws_gateway.hub.pens import Cohort
 
 _SLICE = 0.001
 _EARLY = 0.0005  # timers have a resolution of a millisecond; half of it early beats a whole one late

@@ -15,7 +15,7 @@ from ws_gateway.wire.backlog import Backlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ws_gateway.hub.lanes import Pen
+    from ws_gateway.hub.pens import Pen
     from ws_gateway.wire.keeper import Keeper
     from ws_gateway.wire.parcel import Parcel
 
