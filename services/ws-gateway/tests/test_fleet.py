@@ -60,6 +60,7 @@ async def test_a_limit_counts_the_connections_of_all_workers(nats_server_with_us
         assert b.fleet.elsewhere(Kind.SUBJECT, "192.0.2.1") == 0
         assert b.limits.take(Kind.SUBJECT, "ada")
         assert not b.limits.take(Kind.SUBJECT, "ada")
+        assert await a.fleet.clients(None, 10) == ([], []), "the gateway's user may not ask or answer"
         a.limits.give_back(Kind.ADDRESS, "192.0.2.1")
         await until(lambda: b.limits.take(Kind.ADDRESS, "192.0.2.1"))
 

@@ -83,10 +83,10 @@ def message(entity: str, **changes: Any) -> Any:
 
 
 async def frame(client: ClientConnection) -> dict[str, Any]:
-    """Return the next frame that is no heartbeat."""
+    """Return the next frame that says something about topics or the connection, not how the bus is."""
     while True:
         heard: dict[str, Any] = orjson.loads(await asyncio.wait_for(client.recv(), PATIENCE))
-        if heard["op"] != "heartbeat":
+        if heard["op"] not in ("heartbeat", "status"):
             return heard
 
 
