@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ws_gateway.wire.wire import Wire
+
+if TYPE_CHECKING:
+    from ws_gateway.wire.keeper import Keeper
 
 MOST_UNASKED: Final = 65_536
 """Bytes that a client may send after its request; they are dropped, and beyond that not even read."""
@@ -23,7 +26,7 @@ class OneWay(Wire):
 
     speaks: ClassVar[bool] = False
 
-    def __init__(self, keeper: Any, session: Any) -> None:
+    def __init__(self, keeper: Keeper, session: Any) -> None:
         super().__init__(keeper, session)
         self._unasked = 0
 
