@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 _SIMULATOR = "uw-simulator"
 _SIMULATED_FOR = 60.0
+RETURN_WITHIN_MS = 3_000
+LONGEST_RETURN_MS = 10_000
 _SNAPSHOT_SIZES = (0, 1, 10, 50, 200, 1_000, 10_000, 100_000)
 
 
@@ -62,6 +64,8 @@ class Gateway:
         self.rounds.beside.append(self.sessions.beat)
         self.past = Past(Memory(settings.newest_kept), settings.tail_mib << 20)
         self.leaving = False
+        self.return_within_ms = RETURN_WITHIN_MS
+        """Over how long native clients that are sent away are spread when they return."""
         needs = ("bus", "streams", *(("keys",) if settings.auth_jwks else ()))
         self.health = Health("ws-gateway", needs=needs)
         self.hub.frames_per_second = settings.messages_per_second
@@ -87,7 +91,7 @@ class Gateway:
         self.hub.publish(event)
 
     def settle(self, stream: str) -> None:
-        """Note that all that is remembered of *stream* is at hand, and that from here on all of it is told."""
+        """Note that all that is remembered of *stream* is at hand, and that all of it is told from now on."""
         self.settled.add(stream)
         for told in self.on_settled:
             told(stream)
@@ -103,6 +107,7 @@ class Gateway:
     async def leave(self, within: float) -> None:
         """Admit nobody more, tell every client when to come back, close all within *within* seconds."""
         self.leaving = True
+        self.return_within_ms = spread_ms(len(self.hub), self.settings.handshakes_per_second)
         self.health.drain()
         await self.rounds.say_goodbye(within)
 
@@ -174,3 +179,14 @@ class Gateway:
     def refuse(self, wire: Wire, refusal: Refusal, message: str) -> None:
         """Tell a client, in its dialect, why it is not obeyed."""
         wire.say(self.hub.refused(wire, refusal, message))
+
+
+def spread_ms(clients: int, rate: float) -> int:
+    """Return over how many milliseconds *clients* should return, so that others take them as they come.
+
+    Args:
+        clients: how many there are.
+        rate: how many of them may come a second; 0 for any number.
+    """
+    needed = 1_000 * clients / rate if rate else 0
+    return round(min(max(needed, RETURN_WITHIN_MS), LONGEST_RETURN_MS))

@@ -50,7 +50,6 @@ log = structlog.get_logger(__name__)
 
 MAX_WAITING: Final = 100
 """Requests of a client that wait for an earlier one's past to be read."""
-_COME_BACK_WITHIN_MS: Final = 3_000
 _LOOK_EVERY: Final = 0.5
 
 
@@ -275,7 +274,7 @@ class Conversation:
         """Return code, reason and last frames; who may come back is told when, spread over a while."""
         code, usual = FAREWELLS[reason]
         words = particular or usual
-        wait = random.randrange(_COME_BACK_WITHIN_MS)  # noqa: S311 - spreads load, guards nothing
+        wait = random.randrange(self._gateway.return_within_ms)  # noqa: S311 - spreads load, guards nothing
         last = text_frame(self.dialect.error(reason.value, words, now))
         if reason is Farewell.LEAVING:
             last = text_frame(self.dialect.drain(wait))
