@@ -94,6 +94,7 @@ async def test_what_a_stream_keeps_no_more_is_a_gap_and_the_rest_follows(nats_se
                 since = head.rpartition(".")[0] + ".3"
                 frames = await ask(client, "signal.v1.SPY", since=[since])
     assert ops(frames) == ["subscribed", "gap", *["event"] * 5, "snapshot_end"]
+    assert frames[0]["recovered"] is False
     assert [frames[1][word].rpartition(".")[2] for word in ("from", "to")] == ["3", "5"]
     assert frames[1]["reason"] == "expired"
     assert numbers(frames) == [6, 7, 8, 9, 10]

@@ -110,6 +110,7 @@ async def serving(**chosen: Any) -> AsyncIterator[Serving]:
             stream, patterns, newest_only=False, epoch=lambda: "e", read=lambda _delivered: None
         )
         past.tail.begin(0)
+        gateway.settle(stream)
     registry = CollectorRegistry()
     registry.register(GatewayCollector(gateway))
     stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
-from baleen_contracts.catalogue import CATALOGUE, Entity
+from baleen_contracts.catalogue import CATALOGUE, Entity, entity_of
 from ws_gateway.topics import is_wild, overlap
 
 _UNHEARD: Final = ("DEAD",)
@@ -17,6 +18,22 @@ def heard_streams() -> dict[str, tuple[Entity, ...]]:
         if entity.stream is not None and entity.stream not in _UNHEARD:
             found[entity.stream] = (*found.get(entity.stream, ()), entity)
     return found
+
+
+_STREAMS: Final = {
+    name: tuple(entity.pattern for entity in entities) for name, entities in heard_streams().items()
+}
+
+
+def streams_of(topics: Collection[str]) -> frozenset[str]:
+    """Return the streams that hold messages of *topics*."""
+    entities = (entity_of(topic) for topic in topics if not is_wild(topic))
+    found = {entity.stream for entity in entities if entity is not None}
+    wild = [topic for topic in topics if is_wild(topic)]
+    for stream, patterns in _STREAMS.items():
+        if stream in found or any(overlap(topic, pattern) for topic in wild for pattern in patterns):
+            found.add(stream)
+    return frozenset(stream for stream in found if stream in _STREAMS)
 
 
 _PATTERNS: Final = tuple(entity.pattern for stored in heard_streams().values() for entity in stored)

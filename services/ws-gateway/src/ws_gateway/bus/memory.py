@@ -54,8 +54,8 @@ class Memory:
     def unsure(self, topics: Iterable[str], count: int) -> list[str]:
         """Return of which topics, or parts of them, a stream may hold more than `present` shows.
 
-        Of a single subject that is more than one message, of a pattern fewer than *count* of an entity of which
-        older ones have been forgotten.
+        Of a single subject that is more than one message, of a pattern fewer than *count* of an entity of
+        which older ones have been forgotten.
         """
         found: list[str] = []
         full = [

@@ -16,7 +16,7 @@ from baleen_bus import Delivered, Gap, GapReason
 from ws_gateway.bus.memory import Memory
 from ws_gateway.bus.tail import Tail
 from ws_gateway.event import Event
-from ws_gateway.topics import overlap
+from ws_gateway.topics import TopicTree, is_wild, overlap
 
 RECREATED: Final = "stream_recreated"
 EXPIRED: Final = "expired"
@@ -43,6 +43,7 @@ class StreamPast:
         epoch: says the word that changes when the stream is made anew.
         read: makes an event of what was read from it; None where nobody may be told.
         tail: its newest messages; empty where it keeps the newest only.
+        losses: how often it was learnt that messages will not come.
     """
 
     name: str
@@ -51,6 +52,7 @@ class StreamPast:
     epoch: Callable[[], str]
     read: Callable[[Delivered], Event | None]
     tail: Tail
+    losses: int = 0
 
     def __post_init__(self) -> None:
         self._holes: deque[Gap] = deque(maxlen=_HOLES_KEPT)
@@ -70,6 +72,7 @@ class StreamPast:
 
     def lose(self, gap: Gap, position: int) -> None:
         """Note messages that will not come; a stream that begins anew goes on from *position*."""
+        self.losses += 1
         if len(self._holes) == _HOLES_KEPT:
             self._forgotten = max(self._forgotten, self._holes[0].to_seq)
         if gap.reason is GapReason.STREAM_RECREATED:
@@ -99,6 +102,21 @@ class StreamPast:
         back = [hole.from_seq - 1 for hole in self._holes if _went_back_over(hole, seq)]
         return min([seq, *back])
 
+    def lost_since(self, known: int, seq: int) -> tuple[list[Lost], int]:
+        """Return what was learnt to be lost since *known* losses, for who knows all up to number *seq*.
+
+        Returns:
+            that, and the number to go on from: an earlier one where numbers were given again.
+        """
+        holes = list(self._holes)[-count:] if (count := self.losses - known) else []
+        again = [hole.from_seq - 1 for hole in holes if _went_back_over(hole, seq)]
+        told = [
+            Lost(self.name, max(min(seq, hole.to_seq), hole.from_seq - 1), hole.to_seq, str(hole.reason))
+            for hole in holes
+            if hole.to_seq > seq or hole.from_seq - 1 in again
+        ]
+        return told, min([seq, *again])
+
 
 def _went_back_over(hole: Gap, seq: int) -> bool:
     """Tell whether numbers up to *seq* were given again, to other messages."""
@@ -113,6 +131,7 @@ class Past:
         self.memory = memory
         self.streams: dict[str, StreamPast] = {}
         self._tail_bytes = tail_bytes
+        self._names: TopicTree[str] = TopicTree()
 
     def follow(
         self,
@@ -126,6 +145,8 @@ class Past:
         """Begin to know a stream."""
         stream = StreamPast(name, patterns, newest_only, epoch, read, Tail(self._tail_bytes))
         self.streams[name] = stream
+        for pattern in patterns:
+            self._names.add(pattern, name)
         return stream
 
     def keep(self, event: Event) -> None:
@@ -135,11 +156,21 @@ class Past:
 
     def holding(self, topics: Collection[str]) -> list[StreamPast]:
         """Return the streams that hold messages of *topics*, by name."""
-        return [
-            stream
-            for _, stream in sorted(self.streams.items())
-            if any(overlap(topic, pattern) for pattern in stream.patterns for topic in topics)
-        ]
+        return [stream for stream, _ in self.shares(topics)]
+
+    def shares(self, topics: Collection[str]) -> list[tuple[StreamPast, tuple[str, ...]]]:
+        """Return the streams that hold messages of *topics*, by name, each with those topics."""
+        found: dict[str, list[str]] = {}
+        for topic in topics:
+            for name in self._holders(topic):
+                found.setdefault(name, []).append(topic)
+        return [(self.streams[name], tuple(found[name])) for name in sorted(found)]
+
+    def _holders(self, topic: str) -> Collection[str]:
+        if not is_wild(topic):
+            return self._names.match(topic)
+        streams = self.streams.values()
+        return [one.name for one in streams if any(overlap(topic, pattern) for pattern in one.patterns)]
 
     def positions_of(self, topics: Collection[str]) -> list[str]:
         """Return the newest position of every stream that holds messages of *topics*."""

@@ -59,6 +59,15 @@ class Rereader:
             self.chunks += 1
         return list({(event.stream, event.seq): event for event in found}.values())
 
+    async def kept_from(self, stream: StreamPast) -> int:
+        """Return the number of the oldest message that *stream* keeps.
+
+        Raises:
+            BusError: the bus does not answer now.
+        """
+        async with self._gate:
+            return (await stream_state(self._bus, stream.name)).first_seq
+
     async def chunk(self, stream: StreamPast, topics: Collection[str], after: int) -> Chunk:
         """Return what follows *after* of *topics*, not beyond what the gateway has heard itself.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -17,7 +16,7 @@ from ws_gateway.events.dialect import Events, retry
 from ws_gateway.events.teller import EventTeller
 from ws_gateway.hub.wishes import Wish, plain
 from ws_gateway.native.farewells import FAREWELLS
-from ws_gateway.native.owed import owed, recovered
+from ws_gateway.native.owed import owed, owed_after, recovered
 from ws_gateway.native.requests import Subscribe
 from ws_gateway.native.telling import Telling
 from ws_gateway.wire.wire import Wire
@@ -72,7 +71,7 @@ class EventStream:
             self._wishes,
             snapshot=request.snapshot,
             opening=teller.losses(parts),
-            ending=lambda count: dialect.snapshot_end(count, whole),
+            ending=lambda count: dialect.snapshot_end(count, whole and not teller.lost),
         )
         if self._joins(wire, self._telling):
             if request.since:
@@ -116,11 +115,8 @@ class EventStream:
 
         Nothing is being told at that moment: who is told of the past stands on no lane, and so loses nothing.
         """
-        past = self._gateway.past
-        parts = [
-            replace(part, after=since.get(part.stream.name, part.stream.tail.heard))
-            for part in owed(past, {wish.topic for wish in self._wishes}, ())
-        ]
+        topics = {wish.topic for wish in self._wishes}
+        parts = owed_after(self._gateway.past, topics, since)
         self._telling = Telling(EventTeller(self._gateway, self.dialect, wire, parts), parts, self._wishes)
         return not wire.closing
 

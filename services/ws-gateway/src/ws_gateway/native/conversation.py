@@ -8,7 +8,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -18,6 +17,7 @@ from fastapi import WebSocket
 
 from baleen_contracts.close_codes import Return, code_of, comes_back
 from baleen_contracts.stream_protocol import SUBPROTOCOL
+from ws_gateway.bus.heard import streams_of
 from ws_gateway.doors.rights import NOBODY
 from ws_gateway.doors.tokens import Denied
 from ws_gateway.errors import Farewell, Refusal, Resumed
@@ -25,7 +25,7 @@ from ws_gateway.hub.wishes import Wish, plain
 from ws_gateway.native.commanding import Commanding
 from ws_gateway.native.dialect import Native
 from ws_gateway.native.farewells import FAREWELLS
-from ws_gateway.native.owed import Owed, owed, recovered
+from ws_gateway.native.owed import Owed, owed, owed_after, recovered
 from ws_gateway.native.requests import (
     MAX_FILTERS,
     Auth,
@@ -51,6 +51,7 @@ log = structlog.get_logger(__name__)
 MAX_WAITING: Final = 100
 """Requests of a client that wait for an earlier one's past to be read."""
 _LOOK_EVERY: Final = 0.5
+_KNOWN_EVERY: Final = 0.1
 
 
 class Conversation:
@@ -60,7 +61,17 @@ class Conversation:
     fell behind, a task does so, and the requests after it wait.
     """
 
-    __slots__ = ("_behind", "_commanding", "_drained", "_gateway", "_task", "_waiting", "wishes")
+    __slots__ = (
+        "_behind",
+        "_commanding",
+        "_drained",
+        "_floors",
+        "_gateway",
+        "_now_told",
+        "_task",
+        "_waiting",
+        "wishes",
+    )
 
     dialect: ClassVar[Native] = Native()
     label: ClassVar[str] = "native"
@@ -69,6 +80,8 @@ class Conversation:
         self._gateway = gateway
         self.wishes: frozenset[Wish] = frozenset()
         self._behind: list[Owed] | None = None
+        self._floors: dict[tuple[str, str], tuple[int, int]] = {}
+        self._now_told: Telling | None = None
         self._drained = asyncio.Event()
         self._waiting: deque[Subscribe | Unsubscribe] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -120,8 +133,17 @@ class Conversation:
         if wrong is not None:
             self._refuse(wire, wrong)
             return True
-        telling = self._telling(wire, request)
-        return self._behind is None and self._join(wire, request, telling)
+        if self._behind is not None or not self._is_known(request):
+            return False
+        parts = owed(self._gateway.past, request.topics, request.since)
+        return self._join(wire, request, self._telling(wire, request, parts), parts)
+
+    def _is_known(self, request: Subscribe) -> bool:
+        """Tell whether the past of all that is asked for is at hand, or where to read it.
+
+        A gateway that has just begun would take every position for one of a stream that is no more.
+        """
+        return streams_of(request.topics) <= self._gateway.settled
 
     def _wrong_with(self, wire: Wire, request: Subscribe) -> Wrong | None:
         wishes = self._with(request)
@@ -139,9 +161,8 @@ class Conversation:
         """Return all wishes with those of a request, which replace what was wished of the same topics."""
         return _without(self.wishes, request.topics) | _wishes_of(request)
 
-    def _telling(self, wire: Wire, request: Subscribe) -> Telling:
+    def _telling(self, wire: Wire, request: Subscribe, parts: Sequence[Owed]) -> Telling:
         teller = NativeTeller(self._gateway, self.dialect, wire)
-        parts = owed(self._gateway.past, request.topics, request.since)
         whole = recovered(parts, request.since)
         subscribed = self.dialect.subscribed(request, [part.at for part in parts], recovered=whole)
         tells = request.snapshot or bool(request.since)
@@ -154,7 +175,7 @@ class Conversation:
             ending=partial(self._say_snapshot_end, request) if tells else None,
         )
 
-    def _join(self, wire: Wire, request: Subscribe, telling: Telling) -> bool:
+    def _join(self, wire: Wire, request: Subscribe, telling: Telling, parts: Sequence[Owed]) -> bool:
         """Say the rest and make the client one of the live, if the rest is at hand."""
         frames = telling.frames()
         if frames is None:
@@ -162,21 +183,38 @@ class Conversation:
         if request.since:
             self._gateway.resumed[Resumed.FROM_STREAM if telling.has_read else Resumed.FROM_MEMORY] += 1
         self._move(wire, self._with(request), frames)
+        self._note_floors(wire, parts)
         return True
 
+    def _note_floors(self, wire: Wire, parts: Iterable[Owed]) -> None:
+        """Note up to where topics are told while older messages of others wait, and may be told again."""
+        if not wire.lagging:
+            self._floors.clear()  # nothing waits
+            return
+        topics = self.topics
+        self._floors = {key: floor for key, floor in self._floors.items() if key[0] in topics}
+        for part in parts:
+            floor = part.stream.tail.heard, part.stream.losses
+            self._floors |= {(topic, part.stream.name): floor for topic in part.topics}
+
+    def _floors_that_hold(self) -> dict[tuple[str, str], int]:
+        streams = self._gateway.past.streams
+        held = self._floors.items()
+        return {key: seq for key, (seq, losses) in held if streams[key[1]].losses == losses}
+
     def _move(self, wire: Wire, wishes: frozenset[Wish], frames: Sequence[bytes]) -> None:
+        """Change what the client wants; one that is behind is seated when it has caught up."""
         self.wishes = wishes
-        self._gateway.hub.move(wire, wishes, frames)
+        if self._behind is None:
+            self._gateway.hub.move(wire, wishes, frames)
+        elif frames:
+            wire.show(frames)
 
     # What takes longer.
 
     def fell_behind(self, wire: Wire, since: Mapping[str, int]) -> bool:
         """Note from where on the client is owed everything, and return that it will be told."""
-        past = self._gateway.past
-        self._behind = [
-            replace(part, after=since.get(part.stream.name, part.stream.tail.heard))
-            for part in owed(past, self.topics, ())
-        ]
+        self._behind = owed_after(self._gateway.past, self.topics, since)
         self._drained.clear()
         return not wire.closing
 
@@ -194,42 +232,73 @@ class Conversation:
         try:
             while not wire.closing and (self._behind is not None or self._waiting):
                 if self._behind is not None:
-                    await self._catch_up(wire, self._behind)
+                    await self._catch_up(wire)
                 else:
                     await self._tell(wire, self._waiting.popleft())
+                    await asyncio.sleep(0)  # others have their turn, however much this one asks for
         except Exception:
             log.exception("a client's past could not be told")
             self._gateway.hub.end(wire, Farewell.FAILED)
         finally:
-            self._task = None
+            self._task = self._now_told = None
 
     async def _tell(self, wire: Wire, request: Subscribe | Unsubscribe) -> None:
         if self._obeyed(wire, request) or isinstance(request, Unsubscribe):
             return
-        telling = self._telling(wire, request)
+        while not self._is_known(request) and not wire.closing:  # noqa: ASYNC110 - no event for a rare case
+            await asyncio.sleep(_KNOWN_EVERY)
+        # What the topics meant before is told no more: the past that now follows would stand behind it.
+        self._move(wire, _without(self.wishes, request.topics), [])
+        parts = owed(self._gateway.past, request.topics, request.since)
+        await NativeTeller(self._gateway, self.dialect, wire).look_up(parts)
+        telling = self._telling(wire, request, parts)
         while not wire.closing:
-            await telling.prepare()
-            if self._behind is not None:
-                await self._catch_up(wire, self._behind)
-            elif self._join(wire, request, telling):
+            wrong = self._wrong_with(wire, request)
+            if wrong is not None:
+                self._refuse(wire, wrong)
                 return
+            if self._behind is not None:
+                await self._catch_up(wire)
+            self._begin_telling(telling)
+            if self._join(wire, request, telling, parts):
+                return
+            await telling.prepare()
 
-    async def _catch_up(self, wire: Wire, parts: Sequence[Owed]) -> None:
+    async def _catch_up(self, wire: Wire) -> None:
         """Tell a client that fell behind what it missed, and make it one of the live again."""
-        telling = Telling(NativeTeller(self._gateway, self.dialect, wire), parts, self.wishes)
+        parts, wishes, telling = self._behind or [], None, None
         while not wire.closing:
+            if telling is None or wishes is not self.wishes:
+                wishes = self.wishes
+                telling = self._telling_of(wire, parts)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY):
                     await self._drained.wait()
-            if not self._drained.is_set():
+            if not self._drained.is_set() or wishes is not self.wishes:
                 continue
+            self._begin_telling(telling)
             frames = telling.frames()
             if frames is not None:
                 self._behind = None
+                self._floors.clear()
                 self._gateway.resumed[Resumed.CAUGHT_UP] += 1
                 self._gateway.hub.move(wire, self.wishes, frames)
                 return
             await telling.prepare()
+
+    def _telling_of(self, wire: Wire, parts: Iterable[Owed]) -> Telling:
+        """Return what is to be said of *parts* of topics that are still wanted."""
+        wanted = []
+        for part in parts:
+            part.topics = tuple(topic for topic in part.topics if topic in self.topics)
+            if part.topics:
+                wanted.append(part)
+        teller = NativeTeller(self._gateway, self.dialect, wire)
+        return Telling(teller, wanted, self.wishes, floors=self._floors_that_hold())
+
+    def _begin_telling(self, telling: Telling) -> None:
+        self._now_told = telling
+        telling.stopped = False
 
     # Who it is.
 
@@ -241,6 +310,8 @@ class Conversation:
         ends = verdict.expires_at
         left = None if ends is None else max(0, round((ends - time.time()) * 1000))
         wire.say(text_frame(self.dialect.authenticated(number, left)))
+        if self._now_told is not None:
+            self._now_told.stopped = True  # what may be told of the past is judged anew
         denied = [topic for topic in self.topics if not verdict.may_subscribe(topic)]
         if denied:
             words = f"the token allows no more: {', '.join(sorted(denied))[:400]}"

@@ -17,9 +17,8 @@ import structlog
 from baleen_bus.errors import BusError
 from ws_gateway.bus.past import RECREATED, Lost
 from ws_gateway.event import Event
-from ws_gateway.hub.wishes import Wish
 from ws_gateway.native.dialect import Native
-from ws_gateway.native.owed import Owed, condition_of
+from ws_gateway.native.owed import Condition, Owed
 from ws_gateway.topics import cover
 from ws_gateway.wire.frames import text_frame
 
@@ -32,17 +31,23 @@ log = structlog.get_logger(__name__)
 NEWEST_SHOWN: Final = 50
 """Messages of a snapshot where not the last per subject counts but the sequence."""
 _SNAPSHOT: Final = "native snapshot"
-_LOOK_EVERY: Final = 0.02
+_LOOK_EVERY: Final = 0.005
+_LOOK_AT_LEAST_EVERY: Final = 0.25
 _TRY_AGAIN_AFTER: Final = 0.5
 
 
 class Teller:
-    """Tells one client what it is owed."""
+    """Tells one client what it is owed.
+
+    Attributes:
+        lost: whether it said that something will not come.
+    """
 
     def __init__(self, gateway: Gateway, wire: Wire) -> None:
         """Tell *wire* what *gateway* knows."""
         self._gateway = gateway
         self._wire = wire
+        self.lost = False
 
     def message(self, event: Event) -> bytes | None:
         """Return the frame of a message that came after what the client has; None if it cannot be said."""
@@ -56,7 +61,7 @@ class Teller:
         """Return the frame that says that messages of *topic* between two positions will not come."""
         raise NotImplementedError
 
-    def at_hand(self, parts: Sequence[Owed], wishes: frozenset[Wish]) -> list[bytes] | None:
+    def at_hand(self, parts: Sequence[Owed], passes: Condition) -> list[bytes] | None:
         """Return the frames of all that came after, from memory; None if a stream must be read."""
         found: list[Event] = []
         for part in parts:
@@ -64,7 +69,13 @@ class Teller:
             if events is None:
                 return None
             found += events
-        return self._frames(found, wishes)
+        return self._frames(found, passes)
+
+    def unread(self, parts: Iterable[Owed]) -> Owed | None:
+        """Return a part of which a stream must be read; None if there is none, or nobody to tell it to."""
+        if self._wire.closing:
+            return None
+        return next((part for part in parts if not part.is_at_hand), None)
 
     def show(self, frames: Sequence[bytes]) -> None:
         """Say frames as fast as the client takes them."""
@@ -72,29 +83,46 @@ class Teller:
 
     def losses(self, parts: Iterable[Owed]) -> list[bytes]:
         """Return the frames that say what will not come."""
-        return [self._gap(part, part.lost) for part in parts if part.lost is not None]
+        return [self.gap(part, part.lost) for part in parts if part.lost is not None]
 
-    async def past_of(self, parts: Sequence[Owed], wishes: frozenset[Wish]) -> int:
-        """Show what came after, until the rest is at hand; return how many messages were shown.
+    def gap(self, part: Owed, lost: Lost) -> bytes:
+        """Return the frame that says what of *part* will not come."""
+        self.lost = True
+        place = f"{part.stream.name}.{part.stream.epoch()}"
+        # Of a stream that is no more a number means nothing.
+        start = None if lost.reason == RECREATED else f"{place}.{lost.first}"
+        return self.loss(cover(part.topics), start, f"{place}.{lost.last}", lost.reason)
 
-        A bus that does not answer is asked again, for as long as the client stays.
-        """
-        shown = 0
+    async def look_up(self, parts: Iterable[Owed]) -> None:
+        """Learn of what must be read whether the stream still keeps all of it."""
         for part in parts:
-            while not self._wire.closing and part.at_hand(self._gateway.past.memory) is None:
-                shown += await self._piece(part, wishes)
-        return shown
+            while self.unread([part]) is not None:
+                try:
+                    rereader = self._gateway.rereader
+                    if rereader is not None:
+                        part.expire(await rereader.kept_from(part.stream))
+                        break
+                except BusError as error:
+                    log.info("a resume waits for the bus", reason=str(error))
+                await asyncio.sleep(_TRY_AGAIN_AFTER)
 
-    def present(self, parts: Iterable[Owed], wishes: frozenset[Wish], older: Iterable[Event]) -> list[bytes]:
-        """Return the snapshot of *parts*: of what is remembered, and what was read beside it."""
-        memory, passes = self._gateway.past.memory, condition_of(wishes)
-        topics = {part.stream.name: part.topics for part in parts}
-        frames = []
-        for event in memory.present(chain(*topics.values()), NEWEST_SHOWN, older):
-            if event.stream in topics and passes(event):
-                frame = self.item(event)
-                if frame is not None:
-                    frames.append(frame)
+    def present(self, parts: Iterable[Owed], passes: Condition, older: Iterable[Event]) -> list[bytes]:
+        """Return the snapshot of *parts*: of what is remembered, and what was read beside it.
+
+        What came after where a part begins is no part of it.
+        """
+        memory = self._gateway.past.memory
+        owed = {part.stream.name: part for part in parts}
+        frames: list[bytes] = []
+        if not owed:
+            return frames
+        for event in memory.present(chain(*(part.topics for part in owed.values())), NEWEST_SHOWN, older):
+            part = owed.get(event.stream)
+            if part is None or (part.after is not None and event.seq > part.after) or not passes(event):
+                continue
+            frame = self.item(event)
+            if frame is not None:
+                frames.append(frame)
         return frames
 
     def unsure(self, parts: Iterable[Owed]) -> list[str]:
@@ -116,9 +144,13 @@ class Teller:
             await asyncio.sleep(_TRY_AGAIN_AFTER)
         return []
 
-    async def _piece(self, part: Owed, wishes: frozenset[Wish]) -> int:
+    async def piece(self, part: Owed, passes: Condition) -> int:
+        """Read the next piece of a part and show it; return of how many messages, once they are written.
+
+        A bus that does not answer is asked again, for as long as the client stays.
+        """
         assert part.after is not None  # noqa: S101 - of the present nothing is to be read here
-        rereader = self._gateway.rereader
+        rereader, losses = self._gateway.rereader, part.stream.losses
         try:
             chunk = None if rereader is None else await rereader.chunk(part.stream, part.topics, part.after)
         except BusError as error:
@@ -127,30 +159,25 @@ class Teller:
         if chunk is None:
             await asyncio.sleep(_TRY_AGAIN_AFTER)
             return 0
+        if part.stream.losses != losses:
+            return 0  # the numbers may mean other messages now
         memory = self._gateway.past.memory
-        frames = self._frames((one for one in chunk.events if not memory.is_passed(one)), wishes)
-        told = [self._gap(part, chunk.lost), *frames] if chunk.lost is not None else frames
+        frames = self._frames((one for one in chunk.events if not memory.is_passed(one)), passes)
+        told = [self.gap(part, chunk.lost), *frames] if chunk.lost is not None else frames
         part.after = chunk.until
         if told:
             self.show(told)
-        while self._wire.backlog.showing and not self._wire.closing:  # noqa: ASYNC110 - no event for a rare case
-            await asyncio.sleep(_LOOK_EVERY)
+        pause = _LOOK_EVERY
+        while self._wire.backlog.showing and not self._wire.closing:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LOOK_AT_LEAST_EVERY)  # many that read slowly must not keep the loop busy
         if not chunk.events:
             await asyncio.sleep(_LOOK_EVERY)  # what was read is not heard yet
         return len(frames)
 
-    def _frames(self, events: Iterable[Event], wishes: frozenset[Wish]) -> list[bytes]:
-        passes = condition_of(wishes)
+    def _frames(self, events: Iterable[Event], passes: Condition) -> list[bytes]:
         frames = (self.message(event) for event in events if passes(event))
         return [frame for frame in frames if frame is not None]
-
-    def _gap(self, part: Owed, lost: Lost) -> bytes:
-        stream = part.stream
-        end = f"{stream.name}.{stream.epoch()}.{lost.last}"
-        start: str | None = f"{stream.name}.{stream.epoch()}.{lost.first}"
-        if lost.reason == RECREATED:
-            start = None  # the number is of a stream that is no more
-        return self.loss(cover(part.topics), start, end, lost.reason)
 
 
 class NativeTeller(Teller):

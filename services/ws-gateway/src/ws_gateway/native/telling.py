@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ws_gateway.event import Event
 from ws_gateway.hub.wishes import Wish
-from ws_gateway.native.owed import Owed
+from ws_gateway.native.owed import Floors, Owed, condition_of
 from ws_gateway.native.teller import Teller
 
 
@@ -15,6 +16,7 @@ class Telling:
 
     Attributes:
         has_read: whether a stream had to be read.
+        stopped: whether no more of it is read now, for what is wanted may have changed.
     """
 
     def __init__(
@@ -26,6 +28,7 @@ class Telling:
         snapshot: bool = False,
         opening: Sequence[bytes] = (),
         ending: Callable[[int], bytes] | None = None,
+        floors: Floors | None = None,
     ) -> None:
         """Tell *parts* as far as *wishes* want them.
 
@@ -36,34 +39,64 @@ class Telling:
             snapshot: whether the present is shown of the streams after which nothing is owed.
             opening: frames said first.
             ending: makes the frame said last, from the number of messages told.
+            floors: up to where some topics have been told already.
         """
         self._teller, self._wishes = teller, wishes
+        self._passes = condition_of(wishes, floors)
         self._later = [part for part in parts if part.after is not None]
-        self._present = [part for part in parts if part.after is None and snapshot]
-        self._opening, self._ending = opening, ending
+        # What is stored while a stream is read belongs to nobody's present: it is told as what came after.
+        self._joining = [replace(part, after=part.stream.tail.heard) for part in parts if part.after is None]
+        self._present = self._joining if snapshot else []
+        self._opening, self._ending = list(opening), ending
         self._older: Sequence[Event] | None = None
         self._told = 0
-        self.has_read = False
+        self.has_read = self.stopped = False
 
     def frames(self) -> list[bytes] | None:
         """Return all that is still to be said; None where a stream must be read first.
 
         The client must be taken in among the live in the same turn of the loop.
         """
-        later = self._teller.at_hand(self._later, self._wishes)
+        self._learn()
+        later = self._teller.at_hand(self._later, self._passes)
         if later is None or (self._older is None and self._teller.unsure(self._present)):
             return None
-        present = self._teller.present(self._present, self._wishes, self._older or ())
+        present = self._teller.present(self._present, self._passes, self._older or ())
         count = self._told + len(present) + len(later)
         last = () if self._ending is None else (self._ending(count),)
         return [*self._opening, *present, *later, *last]
 
     async def prepare(self) -> None:
         """Read what memory does not hold, and say what must be said before it."""
-        self.has_read = True
+        self._say_opening()
+        if not self.has_read:
+            self.has_read = True
+            await self._show_present()
+        while not self.stopped and (part := self._teller.unread(self._later)) is not None:
+            self._learn()
+            self._say_opening()
+            self._told += await self._teller.piece(part, self._passes)
+
+    async def _show_present(self) -> None:
+        """Show the present as it was when the occasion began; from there on everything is told."""
+        if rare := self._teller.unsure(self._present):
+            self._older = await self._teller.rare(rare)
+        present = self._teller.present(self._present, self._passes, self._older or ())
+        if present:
+            self._teller.show(present)
+            self._told += len(present)
+        self._later += self._joining
+        self._present = []
+
+    def _learn(self) -> None:
+        """Say also what was lost meanwhile: nobody else tells a client that stands on no lane."""
+        for part in self._later:
+            lost = part.learn()
+            if lost:
+                self._opening += [self._teller.gap(part, one) for one in lost]
+                self._passes = condition_of(self._wishes)  # the numbers of floors may mean other messages
+
+    def _say_opening(self) -> None:
         if self._opening:
             self._teller.show(self._opening)
-            self._opening = ()
-        if self._older is None and (rare := self._teller.unsure(self._present)):
-            self._older = await self._teller.rare(rare)
-        self._told += await self._teller.past_of(self._later, self._wishes)
+            self._opening = []
