@@ -6,7 +6,7 @@ its own is a pen of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable
 from typing import NamedTuple
 
 from ws_gateway.dialects import Dialect
@@ -20,10 +20,11 @@ from ws_gateway.wire.parcel import Parcel
 class Lane:
     """One set of wishes in one dialect, and the pens of those who have it."""
 
-    __slots__ = ("dialect", "pens", "topics", "wishes")
+    __slots__ = ("dialect", "name", "pens", "topics", "wishes")
 
     def __init__(self, dialect: Dialect, wishes: frozenset[Wish]) -> None:
         self.dialect = dialect
+        self.name = dialect.name
         self.wishes = wishes
         self.topics = frozenset(wish.topic for wish in wishes)
         self.pens: list[Pen] = []
@@ -51,7 +52,8 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[Hashable, Lane] = {}
-        self._tree: TopicTree[tuple[Lane, Filter | None]] = TopicTree()
+        self._tree: TopicTree[Lane] = TopicTree()
+        self._filtered: TopicTree[tuple[Lane, Filter]] = TopicTree()
         self._routes: Paths[tuple[Route, ...]] = Paths()
         self._roomy: dict[Cohort, None] = {}
         self.on_topics: Callable[[Collection[str], Collection[str]], None] = _nobody_minds
@@ -79,7 +81,10 @@ class Lanes:
         if lane is None:
             lane = self._lanes[key] = Lane(dialect, wishes)
             for topic, condition in wishes:
-                self._tree.add(topic, (lane, condition))
+                if condition is None:
+                    self._tree.add(topic, lane)
+                else:
+                    self._filtered.add(topic, (lane, condition))
             self.on_topics(lane.topics, ())
         pen = next((pen for pen in reversed(lane.pens) if pen.cohort.size < COHORT_SIZE), None)
         if pen is None:
@@ -125,7 +130,10 @@ class Lanes:
         if not lane.pens:
             del self._lanes[lane.dialect.name, lane.wishes]
             for topic, condition in lane.wishes:
-                self._tree.remove(topic, (lane, condition))
+                if condition is None:
+                    self._tree.remove(topic, lane)
+                else:
+                    self._filtered.remove(topic, (lane, condition))
             self.on_topics((), lane.topics)
 
     def _forget_routes(self, lane: Lane) -> None:
@@ -133,41 +141,39 @@ class Lanes:
             self._routes.forget(topic)
 
     def _find_routes(self, subject: str) -> tuple[Route, ...]:
-        conditions: dict[Lane, set[Filter | None]] = {}
-        for lane, condition in self._tree.match(subject):
-            conditions.setdefault(lane, set()).add(condition)
-        by_dialect: dict[str, _Fork] = {}
-        for lane, found in conditions.items():
-            fork = by_dialect.get(lane.dialect.name)
+        free = self._tree.match(subject)
+        filters: dict[Lane, set[Filter]] = {}
+        for lane, condition in self._filtered.match(subject) if self._filtered else ():
+            if lane not in free:
+                filters.setdefault(lane, set()).add(condition)
+        forks: dict[str, _Fork] = {}
+        for lane in (*free, *filters):
+            fork = forks.get(lane.name)
             if fork is None:
-                fork = by_dialect[lane.dialect.name] = _Fork(lane.dialect)
-            fork.add(lane, found)
-        return tuple(fork.route() for fork in by_dialect.values())
+                fork = forks[lane.name] = _Fork(lane.dialect)
+            if lane in filters:
+                fork.under.setdefault(frozenset(filters[lane]), []).extend(lane.pens)
+            else:
+                fork.always += lane.pens
+        return tuple(fork.route() for fork in forks.values())
 
 
 class _Fork:
-    """Collects the pens of one dialect into a route."""
+    """Collects the pens of one dialect into a route: those that get a frame always, and under conditions."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._always: list[Pen] = []
-        self._under: dict[frozenset[Filter], list[Pen]] = {}
-
-    def add(self, lane: Lane, conditions: set[Filter | None]) -> None:
-        """Add the pens of *lane*; None among its conditions is no condition, and then no other counts."""
-        filters = frozenset(condition for condition in conditions if condition is not None)
-        free = None in conditions
-        (self._always if free else self._under.setdefault(filters, [])).extend(lane.pens)
+        self.always: list[Pen] = []
+        self.under: dict[frozenset[Filter], list[Pen]] = {}
 
     def route(self) -> Route:
         """Return the route."""
-        branches = [Branch(tuple(filters), *_ends(pens)) for filters, pens in self._under.items()]
-        return Route(self._dialect, *_ends(self._always), tuple(branches))
+        branches = [Branch(tuple(filters), *_ends(pens)) for filters, pens in self.under.items()]
+        return Route(self._dialect, *_ends(self.always), tuple(branches))
 
 
-def _ends(pens: Iterable[Pen]) -> tuple[tuple[Callable[[Parcel], None], ...], tuple[Cohort, ...]]:
-    pens = tuple(pens)
-    return tuple(pen.pending.append for pen in pens), tuple(dict.fromkeys(pen.cohort for pen in pens))
+def _ends(pens: list[Pen]) -> tuple[tuple[Callable[[Parcel], None], ...], tuple[Cohort, ...]]:
+    return tuple([pen.pending.append for pen in pens]), tuple(dict.fromkeys([pen.cohort for pen in pens]))
 
 
 def _nobody_minds(_added: Collection[str], _removed: Collection[str]) -> None:

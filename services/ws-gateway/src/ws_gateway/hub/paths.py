@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from ws_gateway.topics import ONE, REST
+from ws_gateway.topics import ONE, REST, is_wild
 
 MAX_PATHS = 65_536
 
@@ -44,6 +44,8 @@ class Paths(Generic[T]):
 
     def forget(self, topic: str) -> None:
         """Forget every subject that *topic* means."""
+        if not is_wild(topic) and topic not in self._found:
+            return
         meant: list[str] = []
         self._root.give_up(topic.split("."), 0, meant)
         for subject in meant:
