@@ -73,3 +73,18 @@ async def test_a_stream_that_is_not_there_is_said_to_be_missing(bus):
         await fetch_newest(bus, "NONE", ">", 1)
     with pytest.raises(Unreachable, match="is there such a stream"):
         await fetch_last(bus, "NONE", ">")
+
+
+async def test_a_reading_that_is_broken_off_is_not_taken_for_the_end(full, monkeypatch):
+    """The server forgot the consumer between its making and the reading: there is more than was told."""
+    ask = full.request_json
+
+    async def forget_at_once(subject, *given, **more):
+        answer = await ask(subject, *given, **more)
+        if subject.startswith("$JS.API.CONSUMER.CREATE."):
+            await ask(subject.replace(".CREATE.", ".DELETE."))
+        return answer
+
+    monkeypatch.setattr(full, "request_json", forget_at_once)
+    with pytest.raises(Unreachable):
+        await fetch_chunk(full, "SIGNAL", ["signal.v1.*"], 0, 100)

@@ -264,10 +264,13 @@ async def _by_consumer(
 
 async def _pull(bus: Bus, stream: str, consumer: str, batch: int) -> list[Delivered]:
     found: list[Delivered] = []
+    status: str | None = None
     ended = asyncio.Event()
 
     async def on_message(message: Msg) -> None:
+        nonlocal status
         if not message.reply:  # a status, such as 404 No Messages
+            status = (message.headers or {}).get("Status")
             ended.set()
             return
         seq = message.metadata.sequence.stream
@@ -287,6 +290,8 @@ async def _pull(bus: Bus, stream: str, consumer: str, batch: int) -> list[Delive
             await subscription.unsubscribe()
     except (nats.errors.Error, OSError, TimeoutError) as error:
         raise Unreachable(f"reading {stream}: {type(error).__name__}") from error
+    if status not in (None, NOT_FOUND):  # the consumer went: that it says no more means nothing
+        raise Unreachable(f"reading {stream}: status {status}")
     return found
 
 

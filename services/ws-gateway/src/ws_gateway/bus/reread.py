@@ -88,7 +88,7 @@ class Rereader:
                     raise
                 found, more = [], False
         self.chunks += 1
-        until = found[-1].seq if more and found else heard
+        until = (found[-1].seq if found else start) if more else heard
         until = max(start, min(until, heard))
         mean = _tree_of(topics).means
         events = self._events(stream, (one for one in found if one.seq <= until and mean(one.subject)))
