@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from tests.stream.event_client import EventClient
-from tests.stream.publishing import SYMBOLS, publish, stored
+from tests.stream.publishing import SYMBOLS, publish_elsewhere, signal, stored
 
 from baleen_bus import Bus, Publisher, open_bus
 from baleen_bus.testing import NatsServer
@@ -79,18 +79,13 @@ async def storm(nats: NatsServer, *, clients: int, rate: float, seconds: float, 
         condition = f"symbol in {json.dumps(SYMBOLS[:50])}"
         chooser = EventClient(gateway.http, ["signal.v1.*"], filter=condition)
         everybody, sleepy = [*crowd, chooser], crowd[1::8]
-        async with (
-            open_bus(url=nats.url, name="test", connect_within=10) as bus,
-            Publisher(bus, source="test") as publisher,
-            listening(everybody, 0.5),
-        ):
+        async with open_bus(url=nats.url, name="test", connect_within=10) as bus, listening(everybody, 0.5):
             await all_live(everybody)
-            loop = asyncio.get_running_loop()
-            until = loop.time() + seconds
+            until = asyncio.get_running_loop().time() + seconds
             awake = [client for client in everybody if client not in sleepy]
-            kicking = asyncio.gather(kick(awake, until), doze(sleepy, until))
-            await publish(publisher, SYMBOLS, rate, lambda: loop.time() > until)
-            await kicking
+            await asyncio.gather(
+                kick(awake, until), doze(sleepy, until), publish_elsewhere(nats.url, rate, seconds)
+            )
             await compare(bus, everybody, [*(one.topics for one in crowd), chosen])
         assert sum(client.connections for client in crowd) > 2 * clients
         async with httpx.AsyncClient() as http:
@@ -122,6 +117,38 @@ async def test_listeners_that_are_kicked_at_random_hear_everything_once(nats_ser
     for how in ("from_memory", "from_stream", "caught_up"):
         (count,) = re.findall(rf'^baleen_gateway_resumes_total{{how="{how}"}} (.+)$', metrics, re.MULTILINE)
         assert float(count) > 0
+
+
+async def test_a_listener_whose_filter_fits_nothing_gets_ahead_too(nats_server: NatsServer):
+    """While thousands of messages are read for it, its id moves: it never reads them again."""
+    with GatewayProcess(nats_server.url, WS_GATEWAY_TAIL_MIB="1") as gateway:
+        chooser = EventClient(gateway.http, ["signal.v1.*"], filter='symbol == "NONE"')
+        ids: list[str] = []
+        chooser.on_id = ids.append
+        async with (
+            open_bus(url=nats_server.url, name="test", connect_within=10) as bus,
+            Publisher(bus, source="test") as publisher,
+        ):
+            async with listening([chooser], 60):
+                await all_live([chooser])
+            for _ in range(6_000):
+                publisher.offer(signal("SPY"))
+            assert await publisher.drain(30) == 0
+            numbers = (await stored(bus, "SIGNAL")).of(["signal.v1.*"])
+            async with httpx.AsyncClient(base_url=gateway.http) as http, asyncio.timeout(PATIENCE):
+                while (  # noqa: ASYNC110 - another process has no event for it
+                    "baleen_gateway_messages_total 6000.0" not in (await http.get("/metrics")).text
+                ):
+                    await asyncio.sleep(0.05)
+            ids.clear()
+            async with listening([chooser], 60):
+                await all_live([chooser])
+        reached = [int(text.rpartition(".")[2]) for text in ids]
+        assert len(reached) >= 3
+        assert reached == sorted(reached)
+        assert reached[-1] == numbers[-1]
+        assert chooser.heard == []
+        assert chooser.recovered == [None, True]
 
 
 @pytest.mark.slow

@@ -22,14 +22,6 @@ EVENTS = b"GET /v1/events?topics=signal.v1.* HTTP/1.1\r\n" + HOST + b"\r\n"
 ALIVE = b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
-@pytest.fixture
-def known(live: Any) -> Any:
-    """A gateway to which the past of every stream is known."""
-    for stream in live.gateway.past.streams:
-        live.gateway.settle(stream)
-    return live
-
-
 @asynccontextmanager
 async def connected(live: Any) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Open a connection, and lose it in the end."""
@@ -52,36 +44,36 @@ async def begun(reader: asyncio.StreamReader) -> None:
     await until(reader, b"\n\n")
 
 
-async def test_an_answer_in_the_hub_needs_no_task(known: Any, caplog: Any):
+async def test_an_answer_in_the_hub_needs_no_task(live: Any, caplog: Any):
     """Once a listener is in the hub, the server keeps no task and no protocol for it, and misses nothing."""
     before = len(asyncio.all_tasks())
-    async with connected(known) as (reader, writer):
+    async with connected(live) as (reader, writer):
         writer.write(EVENTS)
         await begun(reader)
-        await known.until(lambda: len(asyncio.all_tasks()) <= before)
-        (wire,) = known.gateway.hub.wires
+        await live.until(lambda: len(asyncio.all_tasks()) <= before)
+        (wire,) = live.gateway.hub.wires
         assert wire._connections == {wire}
     assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
-async def test_who_leaves_is_forgotten(known: Any):
+async def test_who_leaves_is_forgotten(live: Any):
     """With a goodbye or without one, nothing of a listener stays."""
     for abort in (True, False):
-        async with connected(known) as (reader, writer):
+        async with connected(live) as (reader, writer):
             writer.write(EVENTS)
             await begun(reader)
-            assert len(known.gateway.hub) == 1
+            assert len(live.gateway.hub) == 1
             (writer.transport.abort if abort else writer.write_eof)()
-            await known.until(lambda: not known.gateway.hub.wires)
-        assert len(known.gateway.hub.lanes) == 0
+            await live.until(lambda: not live.gateway.hub.wires)
+        assert len(live.gateway.hub.lanes) == 0
         await asyncio.sleep(0.02)
         gc.collect()
         assert not [one for one in gc.get_objects() if isinstance(one, OneWay)]
 
 
-async def test_requests_leave_no_rings_of_garbage(known: Any):
+async def test_requests_leave_no_rings_of_garbage(live: Any):
     """What the application is offered holds the server's protocol weakly: requests are frequent."""
-    async with connected(known) as (reader, writer):
+    async with connected(live) as (reader, writer):
         writer.write(ALIVE)
         await until(reader, b"\r\n\r\n")
     await asyncio.sleep(0.05)
@@ -89,7 +81,7 @@ async def test_requests_leave_no_rings_of_garbage(known: Any):
     gc.disable()
     try:
         for _ in range(5):
-            async with connected(known) as (reader, writer):
+            async with connected(live) as (reader, writer):
                 writer.write(ALIVE)
                 await until(reader, b"\r\n\r\n")
         await asyncio.sleep(0.05)
@@ -98,18 +90,18 @@ async def test_requests_leave_no_rings_of_garbage(known: Any):
         gc.enable()
 
 
-async def test_a_kept_connection_may_ask_for_events_in_the_end(known: Any):
+async def test_a_kept_connection_may_ask_for_events_in_the_end(live: Any):
     """An answer before it, in turn or asked for in one go, changes nothing."""
-    async with connected(known) as (reader, writer):
+    async with connected(live) as (reader, writer):
         writer.write(ALIVE)
         await until(reader, b"}")
         writer.write(EVENTS)
         await begun(reader)
-    async with connected(known) as (reader, writer):
+    async with connected(live) as (reader, writer):
         writer.write(ALIVE + EVENTS + ALIVE)
         await until(reader, b"}")
         await begun(reader)
-        known.say("signal.v1.SPY")
+        live.say("signal.v1.SPY")
         assert b'"n":1' in await until(reader, b"\n\n")
 
 
@@ -125,73 +117,73 @@ async def test_a_kept_connection_may_ask_for_events_in_the_end(known: Any):
     ],
     ids=["the same", "many", "half", "zeros", "much", "a body"],
 )
-async def test_what_stands_behind_the_request_is_never_answered(known: Any, behind: bytes):
+async def test_what_stands_behind_the_request_is_never_answered(live: Any, behind: bytes):
     """It is dropped, and the events go on; nothing of the server's may end them."""
-    async with connected(known) as (reader, writer):
+    async with connected(live) as (reader, writer):
         writer.write(EVENTS)
         await begun(reader)
         writer.write(behind)
         await writer.drain()
         for _ in range(3):
-            known.say("signal.v1.SPY")
+            live.say("signal.v1.SPY")
             block = await until(reader, b"\n\n")
             assert b"data: " in block
             assert b"HTTP" not in block
-        assert len(known.gateway.hub) == 1
+        assert len(live.gateway.hub) == 1
 
 
 @pytest.mark.parametrize("behind", [EVENTS, ALIVE * 100, b"GET /livez HT"], ids=["the same", "many", "half"])
 async def test_what_comes_with_the_request_is_never_answered(
-    known: Any, behind: bytes, monkeypatch: pytest.MonkeyPatch
+    live: Any, behind: bytes, monkeypatch: pytest.MonkeyPatch
 ):
     """Though the server has read it already, and waits for the end of a head that is half here."""
     monkeypatch.setattr(request_head_module, "HEAD_WITHIN", 0.3)
-    async with connected(known) as (reader, writer):
+    async with connected(live) as (reader, writer):
         writer.write(EVENTS + behind)
         await begun(reader)
         await asyncio.sleep(0.5)  # past the deadline for heads: nothing else can show that it is forgotten
-        known.say("signal.v1.SPY")
+        live.say("signal.v1.SPY")
         block = await until(reader, b"\n\n")
         assert b'"n":1' in block
-        assert len(known.gateway.hub) == 1
+        assert len(live.gateway.hub) == 1
 
 
-async def test_garbage_with_the_request_is_refused_whole(known: Any, caplog: Any):
+async def test_garbage_with_the_request_is_refused_whole(live: Any, caplog: Any):
     """The server breaks such a connection off itself; nobody is taken in, nothing is logged as a failure."""
-    async with connected(known) as (reader, writer):
+    async with connected(live) as (reader, writer):
         writer.write(EVENTS + b"\x00" * 5_000)
         assert (await asyncio.wait_for(reader.read(), PATIENCE)).startswith(b"HTTP/1.1 400")
-    await known.until(lambda: not known.gateway.hub.wires)
+    await live.until(lambda: not live.gateway.hub.wires)
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-async def test_who_talks_without_end_is_not_even_read(known: Any):
+async def test_who_talks_without_end_is_not_even_read(live: Any):
     """Beyond a bound its bytes stay where they are; it goes on being told."""
-    async with connected(known) as (reader, writer):
+    async with connected(live) as (reader, writer):
         writer.write(EVENTS)
         await begun(reader)
-        (wire,) = known.gateway.hub.wires
+        (wire,) = live.gateway.hub.wires
         writer.write(b"x" * (8 << 20))
-        await known.until(lambda: wire._unasked > MOST_UNASKED)
+        await live.until(lambda: wire._unasked > MOST_UNASKED)
         await asyncio.sleep(0.05)
         assert wire._unasked < MOST_UNASKED + (1 << 20)
-        known.say("signal.v1.SPY")
+        live.say("signal.v1.SPY")
         assert b'"n":1' in await until(reader, b"\n\n")
 
 
-async def test_an_older_client_is_answered(known: Any):
+async def test_an_older_client_is_answered(live: Any):
     """HTTP/1.0 knows neither chunks nor kept connections, and an answer here needs neither."""
-    async with connected(known) as (reader, writer):
+    async with connected(live) as (reader, writer):
         writer.write(b"GET /v1/events?topics=signal.v1.* HTTP/1.0\r\n\r\n")
         await begun(reader)
-        known.say("signal.v1.SPY")
+        live.say("signal.v1.SPY")
         assert b'"n":1' in await until(reader, b"\n\n")
 
 
-async def test_a_client_that_is_gone_before_its_answer_leaves_nothing(known: Any, caplog: Any):
+async def test_a_client_that_is_gone_before_its_answer_leaves_nothing(live: Any, caplog: Any):
     """A request followed by a reset ends quietly, on both sides of the seam."""
     arrived, lost = asyncio.Event(), asyncio.Event()
-    identify, forget = known.gateway.entry.identify_patiently, known.gateway.hub.on_lost
+    identify, forget = live.gateway.entry.identify_patiently, live.gateway.hub.on_lost
 
     async def identify_late(bearer: Any) -> Any:
         arrived.set()
@@ -202,20 +194,20 @@ async def test_a_client_that_is_gone_before_its_answer_leaves_nothing(known: Any
         forget(wire)
         lost.set()
 
-    known.gateway.entry.identify_patiently = identify_late
-    known.gateway.hub.on_lost = note
-    async with connected(known) as (_, writer):
+    live.gateway.entry.identify_patiently = identify_late
+    live.gateway.hub.on_lost = note
+    async with connected(live) as (_, writer):
         writer.write(EVENTS)
         await asyncio.wait_for(arrived.wait(), PATIENCE)
         writer.transport.abort()
         await asyncio.wait_for(lost.wait(), PATIENCE)
-    assert not known.gateway.hub.wires
-    assert known.gateway.entry._guests == {}
+    assert not live.gateway.hub.wires
+    assert live.gateway.entry._guests == {}
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-async def test_the_server_must_run_the_class_that_gives_answers_away(known: Any):
+async def test_the_server_must_run_the_class_that_gives_answers_away(live: Any):
     """Assembled wrongly, it says so."""
-    wire = OneWay(known.gateway.hub, None)
+    wire = OneWay(live.gateway.hub, None)
     with pytest.raises(Misused, match="HandOverAnswer"):
         take_answer(Request({"type": "http", "headers": []}), wire, [])

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 from baleen_bus import Gap
-from ws_gateway.bus.heard import heard_streams
+from ws_gateway.bus.heard import heard_streams, streams_of
 from ws_gateway.events.dialect import Events, gap_event
-from ws_gateway.topics import cover, overlap
+from ws_gateway.topics import cover
 
 if TYPE_CHECKING:
     from ws_gateway.gateway import Gateway
@@ -19,9 +19,6 @@ MAX_SETS: Final = 8
 another set has ids that name all streams: longer, and as good."""
 _KNOWN_WITHIN: Final = 10.0
 _LOOK_EVERY: Final = 0.05
-_STREAMS: Final = {
-    name: tuple(entity.pattern for entity in entities) for name, entities in heard_streams().items()
-}
 
 
 class Station:
@@ -30,13 +27,13 @@ class Station:
     def __init__(self, gateway: Gateway) -> None:
         """Tell what *gateway* hears, its gaps included."""
         self._gateway = gateway
-        self._all = tuple(_STREAMS)
+        self._all = tuple(sorted(heard_streams()))
         self._dialects: dict[tuple[str, ...], Events] = {self._all: self._made(self._all)}
         gateway.on_gap.append(self._on_gap)
 
     def dialect(self, topics: Collection[str]) -> Events:
         """Return the dialect whose ids name at least the streams that hold *topics*."""
-        streams = _streams_of(topics)
+        streams = tuple(sorted(streams_of(topics)))
         known = self._dialects.get(streams)
         if known is None:
             if len(self._dialects) > MAX_SETS:
@@ -49,7 +46,7 @@ class Station:
 
         A gateway that has just begun would take every position for one of a stream that is no more.
         """
-        missing = set(_streams_of(topics))
+        missing = streams_of(topics)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _KNOWN_WITHIN
         while not missing <= self._gateway.settled:
@@ -77,11 +74,3 @@ class Station:
 
         for dialect in self._dialects.values():
             self._gateway.hub.announce(dialect, stream.patterns, told)
-
-
-def _streams_of(topics: Collection[str]) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, patterns in _STREAMS.items()
-        if any(overlap(topic, pattern) for topic in topics for pattern in patterns)
-    )

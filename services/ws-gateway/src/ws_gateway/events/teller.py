@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ws_gateway.event import Event
-from ws_gateway.events.dialect import Events, data_of, gap_event, id_line, item
-from ws_gateway.native.owed import Owed
+from ws_gateway.events.dialect import Events, data_of, gap_event, id_line, item, progress
+from ws_gateway.native.owed import Condition, Owed
 from ws_gateway.native.teller import Teller
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ class EventTeller(Teller):
     def loss(self, topic: str, start: str | None, end: str, reason: str) -> bytes:
         """Return the event that announces a gap."""
         return gap_event(topic, start, end, reason)
+
+    async def piece(self, part: Owed, passes: Condition) -> int:
+        """Show a piece of a stream; where a filter holds all of it back, the listener gets ahead as well."""
+        before = part.after
+        told = await super().piece(part, passes)
+        if not told and part.after != before:
+            self._positions[part.stream.name] = part.at
+            self.show([progress(self._positions.values(), datetime.now(UTC))])
+        return told
 
     def _block(self, event: Event) -> bytes | None:
         """Return the event as the live hear it; where it is made only now, its id is said to nobody."""
