@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ws_gateway.errors import Farewell
+from ws_gateway.errors import Behind, Farewell
 from ws_gateway.event import Event
 from ws_gateway.hub.hub import Hub
 from ws_gateway.hub.laggards import Patience
@@ -81,7 +81,7 @@ class Talk:
 
     dialect, label = Tongue(), "talk"
 
-    def __init__(self, catches_up: bool, machine: Stalling, client: Client) -> None:
+    def __init__(self, catches_up: bool, machine: Stalling | Alone, client: Client) -> None:
         self.catches_up = catches_up
         self.machine = machine
         self.client = client
@@ -186,7 +186,7 @@ def read(data: bytes) -> tuple[list[Said], list[Said]]:
 class Client:
     """One client, and what it is due."""
 
-    def __init__(self, machine: Stalling, wishes: frozenset[str], catches_up: bool) -> None:
+    def __init__(self, machine: Stalling | Alone, wishes: frozenset[str], catches_up: bool) -> None:
         self.talk = Talk(catches_up, machine, self)
         self.wire: Any = Line(machine.hub, self.talk)
         self.socket = self.wire.transport
@@ -396,3 +396,150 @@ class Stalling(RuleBasedStateMachine):
 
 TestStalling = Stalling.TestCase
 TestStalling.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+
+
+class Alone:
+    """A hub whose clock stands still until it is told, and clients of it."""
+
+    def __init__(self, patience: Patience = PATIENCE) -> None:
+        self.now = 100.0
+        self.hub: Any = Hub(patience, clock=lambda: self.now)
+        self.numbers = {"SIGNAL": 0, "QUOTES": 0}
+        self.number = 0
+
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """Let what is wrong be raised."""
+        yield
+
+    def client(self, *wishes: str, catches_up: bool = False) -> Client:
+        """Admit a client that reads nothing."""
+        client: Any = Client(self, frozenset(wishes), catches_up)
+        client.talk.falls = lambda _wire, _since: catches_up
+        self.hub.admit(client.wire, plain(wishes), [])
+        client.wire.write(b"x")
+        return client
+
+    def say(self, subject: str) -> None:
+        """Publish a message, and flush."""
+        self.number += 1
+        stream = stream_of(subject)
+        entity = "price" if stream == "QUOTES" else "signal"
+        self.hub.publish(Event(subject, entity, stream, self.number, "", None, b"{}"))
+        self.hub.sweep.flush_all()
+
+    def wait(self, seconds: int) -> None:
+        """Let seconds pass one by one, each with a look at those who lag."""
+        for _ in range(seconds):
+            self.now += 1
+            self.hub.laggards.visit()
+
+
+async def test_a_message_that_waits_too_long_is_not_kept():
+    """A client that cannot catch up is closed after the time that a message may wait, and not before."""
+    alone = Alone()
+    client = alone.client("signal.v1.*")
+    alone.say("signal.v1.A")
+    alone.wait(8)
+    assert not client.wire.closing
+    alone.wait(1)
+    assert client.wire.closing
+    assert alone.hub.laggards.fallen == {Behind.AGE: 1}
+
+
+async def test_a_price_that_waits_long_is_still_the_newest():
+    """Where only the newest counts, age alone drops nothing; a socket that takes nothing is closed."""
+    alone = Alone()
+    client = alone.client("uw.v1.price.*")
+    alone.say("uw.v1.price.A")
+    alone.wait(31)
+    assert not client.wire.closing
+    alone.wait(1)
+    assert client.wire.closing
+    assert not alone.hub.laggards.fallen
+
+
+async def test_who_takes_a_little_now_and_then_is_not_stuck():
+    """Every byte that the socket takes is progress, however long it takes for all."""
+    alone = Alone()
+    client = alone.client("uw.v1.price.*")
+    client.wire.write(b"x" * 10)
+    for _ in range(5):
+        alone.wait(29)
+        client.socket.take(1)
+    assert not client.wire.closing
+    alone.wait(32)
+    assert client.wire.closing
+
+
+async def test_the_time_that_a_snapshot_takes_is_no_lateness():
+    """Messages behind a snapshot count as waiting from the moment it has been read."""
+    alone = Alone()
+    client = alone.client("signal.v1.*")
+    client.wire.show([b"s" * 70_000] * 3)
+    alone.say("signal.v1.A")
+    for _ in range(3):
+        alone.wait(20)
+        assert not client.wire.closing
+        client.socket.take(70_000)
+    client.socket.take(1)
+    assert not client.wire.backlog.showing
+    assert not client.wire.closing
+
+
+async def test_of_a_crowd_the_one_with_the_most_falls_first():
+    """The bound for all together costs those who have most waiting, and nobody more than it must."""
+    alone = Alone(Patience(client_bytes=10_000, total_bytes=90))
+    little, much = alone.client("signal.v1.A"), alone.client("signal.v1.B")
+    alone.say("signal.v1.A")
+    for _ in range(5):
+        alone.say("signal.v1.B")
+    assert alone.hub.laggards._relief is not None
+    await asyncio.sleep(0)
+    assert (little.wire.closing, much.wire.closing) == (False, True)
+    assert 0 < alone.hub.books.held <= 90
+
+
+async def test_what_waits_for_many_counts_once():
+    """A thousand clients that miss the same messages hold no more than one of them does."""
+    alone = Alone()
+    clients = [alone.client("signal.v1.*") for _ in range(1_000)]
+    for _ in range(5):
+        alone.say("signal.v1.A")
+    assert alone.hub.books.held == clients[0].wire.backlog.live
+
+
+async def test_answers_that_nobody_reads_are_bounded_too():
+    """A client that asks and asks and reads no answer is closed, though no message waits for it."""
+    alone = Alone()
+    client = alone.client("signal.v1.*", catches_up=True)
+    for _ in range(CLIENT_BYTES // 10 + 1):
+        client.wire.say(b"y" * 10)
+    assert client.wire.closing
+    assert alone.hub.books.held == 0
+
+
+async def test_a_conversation_that_stumbles_when_it_falls_behind_is_closed():
+    """Whatever goes wrong in one conversation, the client is not left waiting for what never comes."""
+    alone = Alone()
+    client = alone.client("signal.v1.*", catches_up=True)
+
+    def stumble(_wire: Any, _since: Mapping[str, int]) -> bool:
+        raise RuntimeError("on purpose")
+
+    client.talk.falls = stumble  # type: ignore[method-assign]
+    while not client.wire.closing:
+        assert alone.number < 100
+        alone.say("signal.v1.A")
+
+
+async def test_one_that_stumbles_when_it_catches_up_is_closed():
+    """The same once it has read the rest."""
+    alone = Alone()
+    client = alone.client("signal.v1.*", catches_up=True)
+    while not client.wire.behind:
+        assert alone.number < 100
+        alone.say("signal.v1.A")
+    client.talk.since = None  # so that it finds nothing to catch up from
+    client.socket.take(1_000)
+    assert client.wire.closing
