@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,8 +16,9 @@ from prometheus_client import CollectorRegistry, Counter
 from baleen_runtime.errors import PortBusy
 from baleen_runtime.health import Health
 from baleen_runtime.operator import operator_app
-from baleen_runtime.serve import listen_on, serve
+from baleen_runtime.serve import BACKLOG, listen_on, serve
 
+KERNEL_ALLOWS = int(Path("/proc/sys/net/core/somaxconn").read_text())
 PROGRAM = """
 import asyncio, sys
 from baleen_runtime import lifecycle
@@ -61,6 +64,22 @@ async def start(*, crash: str = "", **environ: str) -> asyncio.subprocess.Proces
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+async def test_as_many_may_wait_to_be_accepted_as_the_socket_was_made_for():
+    """The server that takes the socket over does not shorten the queue."""
+    stop, listening = asyncio.Event(), asyncio.Event()
+    sock = listen_on("127.0.0.1", 0)
+    app = operator_app(Health("example"), CollectorRegistry())
+    task = asyncio.create_task(
+        serve(app, sockets=[sock], stop=stop, on_listening=lambda _port: listening.set())
+    )
+    await asyncio.wait_for(listening.wait(), 5)
+    told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)  # its tcpi_sacked, where a socket listens
+    stop.set()
+    await asyncio.wait_for(task, 10)
+
+    assert int.from_bytes(told[28:32], sys.byteorder) == min(BACKLOG, KERNEL_ALLOWS)
 
 
 async def test_readiness_says_which_part_is_missing():

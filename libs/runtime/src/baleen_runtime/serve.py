@@ -7,7 +7,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -16,6 +16,9 @@ from baleen_runtime.errors import PortBusy
 from baleen_runtime.request_head import BoundedHead
 
 log = structlog.get_logger(__name__)
+
+BACKLOG: Final = 4_096
+"""Connections that may wait to be accepted; whoever is one too many asks again after seconds."""
 
 
 class _Server(uvicorn.Server):
@@ -55,7 +58,7 @@ def listen_on(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         sock.bind((host, port))
-        sock.listen(4096)
+        sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
@@ -89,6 +92,7 @@ async def serve(
         "access_log": False,
         "http": BoundedHead,
         "lifespan": "off",
+        "backlog": BACKLOG,  # the server listens anew, with a smaller one of its own if nothing is said
         "server_header": False,
         "timeout_graceful_shutdown": max(1, round(grace)),
         **uvicorn_options,
