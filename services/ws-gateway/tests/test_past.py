@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from baleen_bus import Gap, GapReason
+from baleen_contracts.catalogue import by_name, example
 from ws_gateway.bus.memory import Memory
 from ws_gateway.bus.past import Lost, Past, StreamPast
 from ws_gateway.bus.tail import Tail
+from ws_gateway.dialects.alpha_terminal import AlphaTerminal
 from ws_gateway.event import Event
+from ws_gateway.events.dialect import Events
+from ws_gateway.hub.hub import Hub
+from ws_gateway.native.dialect import Native
 from ws_gateway.topics import matches
 
 SUBJECTS = ("uw.v1.flow_alert.SPY", "uw.v1.flow_alert.QQQ", "uw.v1.dark_pool.SPY")
@@ -65,9 +74,33 @@ def test_a_tail_is_bounded_by_the_bytes_of_its_messages():
     for number in range(1, 501):
         tail.add(event(number, body=b"x" * 400))
 
-    assert 50 < len(tail) < 100_000 / 800
+    assert 20 < len(tail) < 100_000 / 800
     assert tail.floor == 500 - len(tail)
     assert not tail.covers(0)
+
+
+@pytest.mark.parametrize("entity", ["signal", "option_trade"])
+async def test_a_tail_takes_no_more_room_than_it_says(entity: str):
+    """However many dialects say its messages, smaller for some, and however many snapshots show them."""
+    body = orjson.dumps(example(by_name(entity)))
+    hub, tail = Hub(pack_from=0), Tail(1 << 20)
+    tail.begin(0)
+    dialects = (Native(), AlphaTerminal(list), Events("a", lambda: ("TAPE.e.1",)), Events("b", tuple))
+    tracemalloc.start()
+    began, number = tracemalloc.get_traced_memory()[0], 0
+    while tail.floor < 100:
+        number += 1
+        message = event(number, body=bytes(bytearray(body)))
+        tail.add(message)
+        for dialect in dialects:
+            frame = hub.frame(dialect, message)
+            assert frame is None or hub.pack(frame)
+        message.frames["native snapshot"] = Native().snapshot_item(message)
+    taken = tracemalloc.get_traced_memory()[0] - began
+    tracemalloc.stop()
+    hub.close()
+    assert len(tail) > 100
+    assert taken < 1 << 20
 
 
 def test_a_tail_takes_no_message_twice():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import orjson
+
+KEPT: Final = frozenset({"native", "native snapshot"})
+"""The frames that a message keeps for those who come back; all others are made again when they are wanted."""
 
 
 @dataclass(eq=False)
@@ -34,6 +37,14 @@ class Event:
     body: bytes
     source: str | None = None
     frames: dict[str, bytes | None] = field(default_factory=dict, repr=False)
+
+    def slim(self) -> None:
+        """Forget what can be made again and takes several times the room of the message itself."""
+        if self.time is None and "data" in self.__dict__:
+            self.time = self.occurred_at or None
+        self.__dict__.pop("data", None)
+        for name in [name for name, frame in self.frames.items() if frame is not None and name not in KEPT]:
+            del self.frames[name]
 
     @cached_property
     def data(self) -> Any:

@@ -16,8 +16,10 @@ from typing import Final
 from ws_gateway.event import Event
 from ws_gateway.topics import TopicTree, is_wild
 
-_OVERHEAD: Final = 700
-"""Bytes that an event takes beside its body and one frame of about the body's size."""
+_OVERHEAD: Final = 1_400
+"""Bytes that an event takes beside its body and its frames."""
+_COPIES: Final = 4
+"""The body, the frames for the live and for snapshots, and the first of these made smaller."""
 _SEQ: Final = attrgetter("seq")
 
 
@@ -55,13 +57,15 @@ class Tail:
         if event.seq <= self.heard:
             return
         self.heard = event.seq
+        if self._events:
+            self._events[-1].slim()  # everybody who was here has been given it
         self._events.append(event)
         of_subject = self._by_subject.get(event.subject)
         if of_subject is None:
             self._by_subject[event.subject] = deque((event,))
         else:
             of_subject.append(event)
-        self._bytes += 2 * len(event.body) + _OVERHEAD
+        self._bytes += _size(event)
         while self._bytes > self._most_bytes:
             self._drop_oldest()
 
@@ -97,11 +101,15 @@ class Tail:
     def _drop_oldest(self) -> None:
         oldest = self._events.popleft()
         self.floor = oldest.seq
-        self._bytes -= 2 * len(oldest.body) + _OVERHEAD
+        self._bytes -= _size(oldest)
         of_subject = self._by_subject[oldest.subject]
         of_subject.popleft()
         if not of_subject:
             del self._by_subject[oldest.subject]
+
+
+def _size(event: Event) -> int:
+    return _COPIES * len(event.body) + _OVERHEAD
 
 
 def _newer(events: deque[Event], seq: int) -> list[Event]:

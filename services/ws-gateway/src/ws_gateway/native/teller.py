@@ -63,13 +63,16 @@ class Teller:
 
     def at_hand(self, parts: Sequence[Owed], passes: Condition) -> list[bytes] | None:
         """Return the frames of all that came after, from memory; None if a stream must be read."""
-        found: list[Event] = []
+        if not all(part.is_at_hand for part in parts):
+            return None
+        frames: list[bytes] = []
         for part in parts:
-            events = part.at_hand(self._gateway.past.memory)
-            if events is None:
-                return None
-            found += events
-        return self._frames(found, passes)
+            events = part.at_hand(self._gateway.past.memory) or []
+            frames += self._frames(events, passes)
+            if not part.stream.newest_only:
+                for event in events:
+                    event.slim()  # the tail that holds it is bounded
+        return frames
 
     def unread(self, parts: Iterable[Owed]) -> Owed | None:
         """Return a part of which a stream must be read; None if there is none, or nobody to tell it to."""
