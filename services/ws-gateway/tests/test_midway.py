@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
+import pytest
 from websockets.asyncio.client import ClientConnection
 
 from baleen_bus import Gap, GapReason
@@ -16,6 +17,7 @@ from ws_gateway.bus.reread import Chunk
 from ws_gateway.doors.rights import ANYBODY
 from ws_gateway.errors import Behind
 from ws_gateway.event import Event
+from ws_gateway.native.teller import NativeTeller
 from ws_gateway.topics import matches
 
 SIGNAL, AGENT = "signal.v1.SPY", "agent.v1.nova"
@@ -338,3 +340,35 @@ async def test_a_client_that_vanishes_while_a_stream_is_read_leaves_no_task(live
     await live.until(lambda: not live.gateway.hub.wires)
     shelf.open.set()
     await live.until(lambda: not list(tasks()))
+
+
+async def test_a_large_snapshot_is_made_in_turns_and_what_comes_meanwhile_is_not_missed(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody waits for it but who asked; a price that changes meanwhile is told behind the snapshot."""
+    made: list[int] = []
+    items = NativeTeller.items
+
+    def counting(self: Any, events: Collection[Event], passes: Any) -> list[bytes]:
+        made.append(len(events))
+        if len(made) == 2:
+            live.say("uw.v1.price.T7", price=2)
+            live.say("uw.v1.price.NEW", price=2)
+        return items(self, events, passes)
+
+    monkeypatch.setattr(NativeTeller, "items", counting)
+    for number in range(3_000):
+        live.say(f"uw.v1.price.T{number}", price=1)
+    async with live.connect() as client:
+        await live.hear(client)
+        await client.send('{"op":"subscribe","topics":["uw.v1.price.*"]}')
+        frames = await hear_until(live, client, "snapshot_end")
+        live.say("uw.v1.price.T8", price=3)
+        assert (await live.hear(client))["topic"] == "uw.v1.price.T8"
+    told = [frame for frame in frames if frame["op"] == "event"]
+    shown = {frame["topic"] for frame in told if frame.get("snapshot")}
+    after = [(frame["topic"], frame["data"]["price"]) for frame in told if not frame.get("snapshot")]
+    assert max(made) <= 1_000
+    assert len(shown) >= 2_999
+    assert after == [("uw.v1.price.T7", 2), ("uw.v1.price.NEW", 2)]
+    assert frames[-1]["count"] == len(told)

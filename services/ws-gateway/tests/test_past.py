@@ -83,7 +83,7 @@ def test_a_tail_is_bounded_by_the_bytes_of_its_messages():
 async def test_a_tail_takes_no_more_room_than_it_says(entity: str):
     """However many dialects say its messages, smaller for some, and however many snapshots show them."""
     body = orjson.dumps(example(by_name(entity)))
-    hub, tail = Hub(pack_from=0), Tail(1 << 20)
+    hub, tail = Hub(pack_from=0), Tail(1 << 22)
     tail.begin(0)
     dialects = (Native(), AlphaTerminal(list), Events("a", lambda: ("TAPE.e.1",)), Events("b", tuple))
     tracemalloc.start()
@@ -100,7 +100,7 @@ async def test_a_tail_takes_no_more_room_than_it_says(entity: str):
     tracemalloc.stop()
     hub.close()
     assert len(tail) > 100
-    assert taken < 1 << 20
+    assert taken < 1 << 22
 
 
 def test_a_tail_takes_no_message_twice():

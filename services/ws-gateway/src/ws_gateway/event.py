@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
 import orjson
 
+_OCCURRED_AT: Final = b'"occurred_at":'
+_TIME: Final = re.compile(rb'"([0-9T:.+Z-]{10,40})"')
 KEPT: Final = frozenset({"native", "native snapshot"})
 """The frames that a message keeps for those who come back; all others are made again when they are wanted."""
 
@@ -60,6 +63,13 @@ class Event:
         """When it happened, ISO-8601 UTC; a contract body says it as its header does. Empty if unknown."""
         if self.time is not None:
             return self.time
+        place = self.body.find(_OCCURRED_AT)
+        if place >= 0 and self.body.find(_OCCURRED_AT, place + 1) < 0:  # told apart without reading it all
+            start = place + len(_OCCURRED_AT)
+            found = _TIME.match(self.body, start)
+            if found is not None:
+                self.time = found[1].decode()
+                return self.time
         try:
             said = self.data.get("occurred_at", "")
         except (ValueError, AttributeError):

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from heapq import merge
 from itertools import chain, islice
+from operator import attrgetter
+from typing import Final
 
 from baleen_contracts.catalogue import CATALOGUE, Delivery
+from ws_gateway.bus.subjects import Subjects
 from ws_gateway.event import Event
 from ws_gateway.topics import ONE, REST, TopicTree, is_wild, matches, meet
 
@@ -19,6 +22,8 @@ NEWEST_KEPT = 200
 """Messages remembered per entity of delivery `every`."""
 MAX_SUBJECTS = 100_000
 """Subjects whose last message is remembered, per entity; the oldest subject gives way."""
+
+_SEQ: Final = attrgetter("seq")
 
 
 class Memory:
@@ -32,6 +37,11 @@ class Memory:
         self._last: dict[str, dict[str, Event]] = {
             entity.name: {} for entity in CATALOGUE if entity.delivery is Delivery.LATEST
         }
+        self._subjects = {
+            entity.name: Subjects()
+            for entity in CATALOGUE
+            if entity.name in self._last and not entity.pattern.endswith(REST)
+        }
         self._patterns = {entity.name: entity.pattern for entity in CATALOGUE}
 
     def keep(self, event: Event) -> None:
@@ -39,8 +49,10 @@ class Memory:
         self._newest[event.entity].append(event)
         last = self._last.get(event.entity)
         if last is not None:
-            if event.subject not in last and len(last) >= self._max_subjects:
-                del last[next(iter(last))]
+            if event.subject not in last:
+                if len(last) >= self._max_subjects:
+                    self._drop(event.entity, next(iter(last)))
+                self._know(event)
             last[event.subject] = event
 
     def is_passed(self, event: Event) -> bool:
@@ -84,7 +96,10 @@ class Memory:
 
     def restore(self, event: Event) -> None:
         """Remember *event* as the last of its subject if none is; it is older than all that comes."""
-        self._last[event.entity].setdefault(event.subject, event)
+        last = self._last[event.entity]
+        if event.subject not in last:
+            self._know(event)
+            last[event.subject] = event
 
     def forget(self, stream: str, after: int) -> None:
         """Forget what *stream* told after number *after*: it holds something else there now, or nothing."""
@@ -95,7 +110,18 @@ class Memory:
         for entity, newest in self._newest.items():
             self._newest[entity] = deque(filter(stands, newest), maxlen=newest.maxlen)
         for entity, last in self._last.items():
-            self._last[entity] = {subject: event for subject, event in last.items() if stands(event)}
+            for subject in [subject for subject, event in last.items() if not stands(event)]:
+                self._drop(entity, subject)
+
+    def _know(self, event: Event) -> None:
+        subjects = self._subjects.get(event.entity)
+        if subjects is not None:
+            subjects.add(event.subject)
+
+    def _drop(self, entity: str, subject: str) -> None:
+        del self._last[entity][subject]
+        if entity in self._subjects:
+            self._subjects[entity].remove(subject)
 
     def newest(self, topics: Iterable[str], count: int) -> list[Event]:
         """Return the newest *count* messages that any of *topics* means, oldest first."""
@@ -105,6 +131,11 @@ class Memory:
     def last(self, topics: Iterable[str]) -> list[Event]:
         """Return the last message of every subject that any of *topics* means, oldest first."""
         return self._last_of(_Wishes(topics))
+
+    def newer(self, topics: Iterable[str], stream: str, seq: int) -> list[Event]:
+        """Return the last message of every subject that any of *topics* means, of *stream* after *seq*."""
+        found = self._last_meant_by(_Wishes(topics))
+        return sorted((one for one in found if one.seq > seq and one.stream == stream), key=_SEQ)
 
     def present(self, topics: Iterable[str], count: int, older: Iterable[Event] = ()) -> list[Event]:
         """Return the last per subject where that is what counts, elsewhere the newest *count* and *older*.
@@ -146,14 +177,24 @@ class Memory:
         return found[-count:] if count else []
 
     def _last_of(self, wishes: _Wishes) -> list[Event]:
+        return sorted(self._last_meant_by(wishes), key=_order)
+
+    def _last_meant_by(self, wishes: _Wishes) -> list[Event]:
         found: list[Event] = []
         for entity, last in self._last.items():
-            wanted = wishes.within(self._patterns[entity])
-            if wanted is None:
+            shares = wishes.shared_with(self._patterns[entity])
+            if not shares:
                 found += [last[subject] for subject in wishes.exact if subject in last]
+            elif self._patterns[entity] in shares:
+                found += last.values()
+            elif entity in self._subjects:
+                meant = set(self._subjects[entity].meant(shares))
+                meant.update(subject for subject in wishes.exact if subject in last)
+                found += [last[subject] for subject in meant]
             else:
+                wanted = wishes.within(self._patterns[entity]) or wishes.exact.__contains__
                 found += [event for subject, event in last.items() if wanted(subject)]
-        return sorted(found, key=_order)
+        return found
 
 
 class _Wishes:
@@ -164,9 +205,13 @@ class _Wishes:
         self.exact = frozenset(topic for topic in wanted if not is_wild(topic))
         self._wild = wanted - self.exact
 
+    def shared_with(self, pattern: str) -> set[str]:
+        """Return what the wild ones mean of *pattern*."""
+        return {share for topic in self._wild if (share := meet(topic, pattern)) is not None}
+
     def within(self, pattern: str) -> Callable[[str], bool] | None:
         """Return the test whether a subject of *pattern* is wanted; None where only `exact` can want one."""
-        shared = {share for topic in self._wild if (share := meet(topic, pattern)) is not None}
+        shared = self.shared_with(pattern)
         if not shared:
             return None
         if pattern in shared:

@@ -16,7 +16,7 @@ from typing import Final
 from ws_gateway.event import Event
 from ws_gateway.topics import TopicTree, is_wild
 
-_OVERHEAD: Final = 1_400
+_OVERHEAD: Final = 1_800
 """Bytes that an event takes beside its body and its frames."""
 _COPIES: Final = 4
 """The body, the frames for the live and for snapshots, and the first of these made smaller."""

@@ -52,8 +52,7 @@ class Owed:
         if not self.is_at_hand:
             return None
         if self.stream.newest_only:
-            newer = [event for event in memory.last(self.topics) if event.seq > self.after]
-            return sorted((one for one in newer if one.stream == self.stream.name), key=lambda one: one.seq)
+            return memory.newer(self.topics, self.stream.name, self.after)
         return [one for one in self.stream.tail.after(self.after, self.topics) if not memory.is_passed(one)]
 
     @property

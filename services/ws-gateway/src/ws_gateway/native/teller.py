@@ -109,24 +109,23 @@ class Teller:
                     log.info("a resume waits for the bus", reason=str(error))
                 await asyncio.sleep(_TRY_AGAIN_AFTER)
 
-    def present(self, parts: Iterable[Owed], passes: Condition, older: Iterable[Event]) -> list[bytes]:
-        """Return the snapshot of *parts*: of what is remembered, and what was read beside it.
+    def present(self, parts: Iterable[Owed], older: Iterable[Event]) -> list[Event]:
+        """Return the present of *parts*: what is remembered, and what was read beside it.
 
         What came after where a part begins is no part of it.
         """
         memory = self._gateway.past.memory
         owed = {part.stream.name: part for part in parts}
-        frames: list[bytes] = []
         if not owed:
-            return frames
-        for event in memory.present(chain(*(part.topics for part in owed.values())), NEWEST_SHOWN, older):
-            part = owed.get(event.stream)
-            if part is None or (part.after is not None and event.seq > part.after) or not passes(event):
-                continue
-            frame = self.item(event)
-            if frame is not None:
-                frames.append(frame)
-        return frames
+            return []
+        ends = {name: part.after for name, part in owed.items() if part.after is not None}
+        found = memory.present(chain(*(part.topics for part in owed.values())), NEWEST_SHOWN, older)
+        return [event for event in found if event.seq <= ends.get(event.stream, -1)]
+
+    def items(self, events: Iterable[Event], passes: Condition) -> list[bytes]:
+        """Return the frames of a snapshot, or of a piece of it."""
+        frames = (self.item(event) for event in events if passes(event))
+        return [frame for frame in frames if frame is not None]
 
     def unsure(self, parts: Iterable[Owed]) -> list[str]:
         """Return of what of the present of *parts* must be read from a stream."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from ws_gateway.event import Event
 from ws_gateway.hub.wishes import Wish
 from ws_gateway.native.owed import Floors, Owed, condition_of
 from ws_gateway.native.teller import Teller
 
+AT_ONCE: Final = 1_000
+"""Messages of a snapshot that are made ready in one turn of the loop."""
+
 
 class Telling:
     """What one client is told of the past on one occasion.
 
     Attributes:
-        has_read: whether a stream had to be read.
+        has_read: whether it could not be told at once, as where a stream must be read.
         stopped: whether no more of it is read now, for what is wanted may have changed.
     """
 
@@ -61,7 +66,10 @@ class Telling:
         later = self._teller.at_hand(self._later, self._passes)
         if later is None or (self._older is None and self._teller.unsure(self._present)):
             return None
-        present = self._teller.present(self._present, self._passes, self._older or ())
+        shown = self._teller.present(self._present, self._older or ())
+        if len(shown) > AT_ONCE and not self.has_read:
+            return None  # nobody else would be served meanwhile
+        present = self._teller.items(shown, self._passes)
         count = self._told + len(present) + len(later)
         last = () if self._ending is None else (self._ending(count),)
         return [*self._opening, *present, *later, *last]
@@ -81,10 +89,13 @@ class Telling:
         """Show the present as it was when the occasion began; from there on everything is told."""
         if rare := self._teller.unsure(self._present):
             self._older = await self._teller.rare(rare)
-        present = self._teller.present(self._present, self._passes, self._older or ())
-        if present:
-            self._teller.show(present)
-            self._told += len(present)
+        shown = self._teller.present(self._present, self._older or ())
+        for start in range(0, len(shown), AT_ONCE):
+            frames = self._teller.items(shown[start : start + AT_ONCE], self._passes)
+            if frames:
+                self._teller.show(frames)
+                self._told += len(frames)
+            await asyncio.sleep(0)
         self._later += self._joining
         self._present = []
 
