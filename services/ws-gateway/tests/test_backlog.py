@@ -26,7 +26,7 @@ def counted(subject: str, count: int) -> bytes:
 def message(kind: str, key: str, number: int) -> Parcel:
     """A message that says its number, of one stream for each kind."""
     event = Event(f"{kind}.{key}", kind, kind, number, "", None, b"")
-    return Parcel(f"{number};".encode(), float(number), event, latest=kind == "latest")
+    return Parcel.of(event, f"{number};".encode(), float(number), latest=kind == "latest")
 
 
 @given(st.lists(st.one_of(st.binary(min_size=1, max_size=9), FRAMES), max_size=12), st.integers(1, 20))
@@ -92,7 +92,7 @@ def test_what_is_dropped_is_named_and_what_is_no_message_stays(said: list[tuple[
     backlog.put(parcels)
     other.put(parcels)
     assert books.held == other.live + len(b"answer;")
-    backlog.put([Parcel(b"announced;", 0.0)])
+    backlog.put([Parcel(b"announced;")])
     kept = [p for n, p in enumerate(parcels, 1) if not (p.latest and said[n - 1] in said[n:])]
 
     since = backlog.skip(counted)

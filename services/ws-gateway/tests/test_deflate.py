@@ -46,10 +46,10 @@ def test_each_frame_is_read_alone_whatever_came_before(payloads: list[bytes]):
 def test_a_frame_is_packed_once_and_only_if_it_is_worth_it():
     """All clients are written the same bytes; small frames stay as they are."""
     packer = Packer(200)
-    parcel = Parcel(text_frame(WORDS.encode()), 0.0)
+    parcel = Parcel(text_frame(WORDS.encode()))
     assert packer.packed(parcel) is packer.packed(parcel)
     assert len(packer.packed(parcel)) < len(parcel) / 4
-    small = Parcel(text_frame(b"x" * 150), 0.0)
+    small = Parcel(text_frame(b"x" * 150))
     assert packer.packed(small) == small
 
 

@@ -63,7 +63,7 @@ class Client:
 
 def parcel(frame: bytes) -> Parcel:
     """A frame on its way."""
-    return Parcel(frame, 0.0)
+    return Parcel(frame)
 
 
 class Coming(RuleBasedStateMachine):

@@ -101,7 +101,7 @@ def publish(lanes: Lanes, sweep: Sweep) -> tuple[Cohort, ...]:
     """Put one frame on the lane."""
     (route,) = lanes.routes("signal.v1.SPY")
     for append in route.appends:
-        append(Parcel(b"frame", 0.0))
+        append(Parcel(b"frame"))
     for cohort in route.cohorts:
         if not cohort.dirty:
             sweep.mark(cohort)

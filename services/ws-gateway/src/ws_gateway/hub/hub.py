@@ -18,7 +18,7 @@ from ws_gateway.dialects import Dialect
 from ws_gateway.errors import Behind, Dropped, Farewell, Refusal
 from ws_gateway.event import Event
 from ws_gateway.hub.laggards import Laggards, Patience
-from ws_gateway.hub.lanes import Lanes
+from ws_gateway.hub.lanes import Branch, Lanes
 from ws_gateway.hub.pens import Cohort
 from ws_gateway.hub.phrases import Phrases, framed
 from ws_gateway.hub.roster import Roster
@@ -65,6 +65,7 @@ class Hub(Roster):
         self.farewells: Counter[tuple[int, Farewell]] = Counter()
         self.dropped: Counter[Dropped] = Counter()
         self.phrases = Phrases(self.now, self.dropped)
+        self.frame = self.phrases.frame
         self.on_lost: Callable[[Wire], object] = _nobody_minds
         """Called with every wire whose connection ended, admitted or not."""
 
@@ -85,29 +86,32 @@ class Hub(Roster):
         verdicts = None
         for dialect, appends, cohorts, branches in self.lanes.routes(event.subject):
             if appends:
-                self._deliver(self.frame(dialect, event), appends, cohorts)
+                parcel = self.frame(dialect, event)
+                if parcel is not None:
+                    for append in appends:
+                        append(parcel)
+                    self._mark(cohorts)
             if branches:
                 verdicts = verdicts or Verdicts(event)
-                for branch in branches:
-                    if verdicts.any_of(branch.filters):
-                        self._deliver(self.frame(dialect, event), branch.appends, branch.cohorts)
-                if not verdicts.possible:
-                    self.frame(dialect, event)  # which says and counts why nobody gets it
+                self._publish_under(branches, dialect, event, verdicts)
 
-    def _deliver(
-        self, parcel: Parcel | None, appends: Iterable[Callable[[Parcel], None]], cohorts: Iterable[Cohort]
+    def _publish_under(
+        self, branches: Iterable[Branch], dialect: Dialect, event: Event, verdicts: Verdicts
     ) -> None:
-        if parcel is None:
-            return
-        for append in appends:
-            append(parcel)
+        """Give *event* to those who want it under a condition."""
+        if not verdicts.possible:
+            self.frame(dialect, event)  # which says and counts why nobody gets it
+        for filters, appends, cohorts in branches:
+            parcel = self.frame(dialect, event) if verdicts.any_of(filters) else None
+            if parcel is not None:
+                for append in appends:
+                    append(parcel)
+                self._mark(cohorts)
+
+    def _mark(self, cohorts: Iterable[Cohort]) -> None:
         for cohort in cohorts:
             if not cohort.dirty:
                 self.sweep.mark(cohort)
-
-    def frame(self, dialect: Dialect, event: Event) -> Parcel | None:
-        """Return the ready frame of *event* in *dialect*, made once; None where there is nothing to show."""
-        return self.phrases.frame(dialect, event)
 
     def announce(
         self, dialect: Dialect, patterns: Collection[str], frame_for: Callable[[list[str]], bytes]
@@ -123,7 +127,7 @@ class Hub(Roster):
             hit = [topic for topic in lane.topics if any(overlap(topic, pattern) for pattern in patterns)]
             if not hit:
                 continue
-            parcel = Parcel(framed(dialect, frame_for(hit)), self.now())
+            parcel = Parcel(framed(dialect, frame_for(hit)))
             for pen in lane.pens:
                 pen.pending.append(parcel)
                 if not pen.cohort.dirty:
@@ -232,6 +236,9 @@ class Hub(Roster):
         self.take_off(wire)
         self.on_lost(wire)
         self.leave(wire)
+        stop = getattr(wire.session, "stop", None)  # for those alone that read streams for a client
+        if stop is not None:
+            stop()
 
     def take_off(self, wire: Wire) -> list[Parcel]:
         """Take a client off its lane and return what it has not been sent yet."""

@@ -6,6 +6,7 @@ they were found: whoever joins or leaves one kind of message slows down no other
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from ws_gateway.topics import ONE, REST, is_wild
@@ -18,18 +19,16 @@ T = TypeVar("T")
 class Paths(Generic[T]):
     """What was found per subject; at most `MAX_PATHS` subjects are remembered."""
 
-    __slots__ = ("_found", "_root")
+    __slots__ = ("_found", "_root", "get")
 
     def __init__(self) -> None:
         self._found: dict[str, T] = {}
+        self.get: Callable[[str], T | None] = self._found.get
+        """Returns what was found for a subject, None if it must be looked up; asked for every message."""
         self._root = _Place()
 
     def __len__(self) -> int:
         return len(self._found)
-
-    def get(self, subject: str) -> T | None:
-        """Return what was found for *subject*, None if it must be looked up."""
-        return self._found.get(subject)
 
     def put(self, subject: str, found: T) -> None:
         """Remember what was found; when too much is remembered, all else is forgotten."""

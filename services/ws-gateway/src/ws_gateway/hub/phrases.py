@@ -48,7 +48,7 @@ class Phrases:
         self.encoded += 1
         parcel = None
         if text is not None:
-            parcel = Parcel(framed(dialect, text), self._now(), event, latest=event.entity in _LATEST)
+            parcel = Parcel.of(event, framed(dialect, text), self._now(), latest=event.entity in _LATEST)
         frames[name] = parcel
         return parcel
 

@@ -10,40 +10,46 @@ from ws_gateway.event import Event
 class Parcel(bytes):
     """One frame, shared by all who are sent it, that knows what it says.
 
-    It is the bytes themselves, so that frames which wait are joined at the speed of plain ones.
+    It is the bytes themselves, so that frames which wait are joined at the speed of plain ones; what it knows
+    is kept in one tuple, since one is made for every message and read only for clients that lag.
 
     Attributes:
-        stream: the stream of the message it says; empty for what is no message, such as a gap.
-        seq: the message's number in that stream.
-        subject: the message's subject.
-        latest: whether only the newest of its subject counts.
         born: when it was made, in seconds of the hub's clock.
         holders: how many backlogs it waits in.
         packed: the same frame made smaller, where somebody wanted it.
     """
 
-    born: float
-    holders: int
-    latest: bool
-    packed: bytes | None
-    seq: int
-    stream: str
-    subject: str
+    _about: tuple[str, int, str, bool] = ("", 0, "", False)
+    born: float = 0.0
+    holders: int = 0
+    packed: bytes | None = None
 
-    def __new__(cls, frame: bytes, born: float, event: Event | None = None, *, latest: bool = False) -> Self:
+    @property
+    def stream(self) -> str:
+        """The stream of the message it says; empty for what is no message, such as a gap."""
+        return self._about[0]
+
+    @property
+    def seq(self) -> int:
+        """The message's number in that stream."""
+        return self._about[1]
+
+    @property
+    def subject(self) -> str:
+        """The message's subject."""
+        return self._about[2]
+
+    @property
+    def latest(self) -> bool:
+        """Whether only the newest of its subject counts."""
+        return self._about[3]
+
+    @classmethod
+    def of(cls, event: Event, frame: bytes, born: float, *, latest: bool) -> Self:
         """Make the parcel of *frame*, which says *event*; the event itself is not kept."""
-        self = super().__new__(cls, frame)
+        self = cls(frame)
         self.born = born
-        self.latest = latest
-        self.holders = 0
-        self.packed = None
-        if event is None:
-            self.stream = self.subject = ""
-            self.seq = 0
-        else:
-            self.stream = event.stream
-            self.seq = event.seq
-            self.subject = event.subject
+        self._about = (event.stream, event.seq, event.subject, latest)
         return self
 
 
