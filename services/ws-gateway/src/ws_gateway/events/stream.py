@@ -125,6 +125,11 @@ class EventStream:
         if self._telling is not None and self._task is None:
             self._begin(wire, Resumed.CAUGHT_UP)
 
+    def stop(self) -> None:
+        """Read no stream any more for a client that is gone: others wait for their turn to be read for."""
+        if self._task is not None:
+            self._task.cancel()
+
     # What it is told.
 
     def heard(self, wire: Wire, text: str) -> None:

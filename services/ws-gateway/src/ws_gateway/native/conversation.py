@@ -223,6 +223,11 @@ class Conversation:
         self._drained.set()
         self._begin_task(wire)
 
+    def stop(self) -> None:
+        """Read no stream any more for a client that is gone: others wait for their turn to be read for."""
+        if self._task is not None:
+            self._task.cancel()
+
     def _begin_task(self, wire: Wire) -> None:
         if self._task is None:
             self._task = asyncio.create_task(self._work(wire), name=f"native-{wire.id}")
