@@ -420,7 +420,7 @@ class Alone:
         client: Any = Client(self, frozenset(wishes), catches_up)
         client.talk.falls = lambda _wire, _since: catches_up
         self.hub.admit(client.wire, plain(wishes), [])
-        client.wire.write(b"x")
+        client.wire.write(frame(("x", 0)))
         return client
 
     def say(self, subject: str) -> None:
@@ -484,8 +484,7 @@ async def test_the_time_that_a_snapshot_takes_is_no_lateness():
     for _ in range(3):
         alone.wait(20)
         assert not client.wire.closing
-        client.socket.take(70_000)
-    client.socket.take(1)
+        client.socket.take(70_005)
     assert not client.wire.backlog.showing
     assert not client.wire.closing
 
@@ -546,3 +545,32 @@ async def test_one_that_stumbles_when_it_catches_up_is_closed():
     client.talk.since = None  # so that it finds nothing to catch up from
     client.socket.take(1_000)
     assert client.wire.closing
+
+
+async def test_what_was_not_yet_flushed_is_named_too():
+    """Messages that a client is owed when it falls behind belong to what it was not given."""
+    alone = Alone()
+    client = alone.client("signal.v1.*", "uw.v1.price.*", catches_up=True)
+    named: list[Mapping[str, int]] = []
+    client.talk.falls = lambda _wire, since: not named.append(since)  # type: ignore[method-assign]
+    alone.say("signal.v1.A")
+    alone.now += 9
+    alone.hub.publish(Event("uw.v1.price.A", "price", "QUOTES", 7, "", None, b"{}"))
+    alone.hub.laggards.visit()
+    assert named == [{"SIGNAL": 0, "QUOTES": 6}]
+
+
+async def test_one_that_is_behind_is_seated_nowhere_until_it_has_read_the_rest():
+    """What it asks for meanwhile is answered in its turn; messages come when it has been told the others."""
+    alone = Alone()
+    client = alone.client("signal.v1.*", catches_up=True)
+    while not client.wire.behind:
+        assert alone.number < 100
+        alone.say("signal.v1.A")
+    client.talk.catch_up = lambda wire: alone.hub.move(wire, plain(["signal.v1.B"]))  # type: ignore[method-assign]
+    alone.hub.move(client.wire, plain(["signal.v1.B"]), [frame(("answer", 1))])
+    alone.say("signal.v1.B")
+    assert client.wire.pen is None
+    client.socket.take(100_000)
+    alone.say("signal.v1.B")
+    assert client.given()[-2:] == [("answer", 1), ("signal.v1.B", alone.number)]
