@@ -15,6 +15,7 @@ import jwt
 import orjson
 import pytest
 
+import ws_gateway.bus.reread as reread_module
 import ws_gateway.events.station as station_module
 from baleen_bus import Gap, GapReason
 from ws_gateway.doors.limits import Kind
@@ -721,6 +722,23 @@ async def test_leaving_tells_every_listener_when_to_return(live: Any):
         async with listening(live, "topics=signal.v1.*") as late:
             assert (late.status, (await late.body())["code"]) == (503, "leaving")
             assert "retry-after" in late.headers
+
+
+async def test_nothing_is_read_for_a_listener_that_is_gone(live: Any, monkeypatch: pytest.MonkeyPatch):
+    """It gives up its place among those for whom a stream is read, though it is still waiting for it."""
+    monkeypatch.setattr(reread_module, "_AT_ONCE", 0)  # so that nobody's turn comes
+    live.gateway.rereader = reread_module.Rereader(None, live.gateway.past)
+    live.gateway.past.streams["SIGNAL"].tail.lift(5, 10)
+    async with listening(live, "topics=signal.v1.*&last_event_id=SIGNAL.e.1") as listener:
+        assert listener.status == 200
+        await live.until(lambda: len(works()) == 1)
+    await live.until(lambda: not works())
+    assert not live.gateway.hub.wires
+
+
+def works() -> list[str]:
+    """Return the names of the tasks that work for listeners."""
+    return [name for task in asyncio.all_tasks() if (name := task.get_name()).startswith("events-")]
 
 
 async def test_a_gap_is_announced_in_its_place(live: Any):
