@@ -2,8 +2,8 @@
 
 One JSON object with ``op`` per text frame, subprotocol ``baleen.v1``. Answers echo the ``id`` of the request.
 
-A client that resumes keeps, for each of its subscriptions, the newest position of every stream: first those of
-``subscribed``, then that of each event whose topic is the subscription's. An event with ``snapshot`` moves
+A client that resumes keeps, for each of its subscriptions, the newest position of every stream: first those
+of ``subscribed``, then that of each event whose topic is the subscription's. An event with ``snapshot`` moves
 nothing, and the positions of a ``subscribed`` that a snapshot follows count once ``snapshot_end`` came: a
 connection lost before is resumed without ``since``. What comes after ``snapshot_end`` is always newer.
 """
@@ -88,8 +88,8 @@ class Ping(Request):
 class Welcome(Frame):
     """The first frame of a connection. ``simulated`` says that the data are made up.
 
-    ``client`` names the connection to its operators. Where ``auth`` is true, nothing but ``auth`` is taken, and
-    only for some seconds.
+    ``client`` names the connection to its operators. Where ``auth`` is true, nothing but ``auth`` is taken,
+    and only for some seconds.
     """
 
     op: Literal["welcome"]
@@ -108,8 +108,8 @@ class Subscribed(Frame):
     """The topics arrive from these positions on.
 
     What was asked for of the present and the past comes between here and ``snapshot_end``. ``recovered``
-    answers ``since``: true if every message after these positions follows, false if a snapshot follows instead
-    for some or all, behind a ``gap`` that says why.
+    answers ``since``: true if every message after these positions follows, false if a gap says what does not,
+    or a snapshot stands for some or all of it.
     """
 
     op: Literal["subscribed"]
