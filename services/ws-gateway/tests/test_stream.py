@@ -14,6 +14,7 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from baleen_contracts.stream_protocol import SERVER_FRAME
+from ws_gateway.hub import lanes
 from ws_gateway.native.conversation import Conversation
 from ws_gateway.native.requests import MAX_PATTERNS, MAX_TOPICS
 from ws_gateway.topics import cover
@@ -271,3 +272,19 @@ async def test_statistics_count_each_connection(live: Any):
     assert stats.by_label == {"native": 2}
     assert sorted(connection.message_count for connection in stats.connections) == [1, 2]
     assert (stats.connects, stats.messages) == (2, 3)
+
+
+async def test_all_clients_together_have_no_more_filters_than_may_be_asked(live: Any, monkeypatch: Any):
+    """One that others use already costs nothing more; the last who uses one makes room."""
+    monkeypatch.setattr(lanes, "MAX_FILTERS", 2)
+    wish = {"op": "subscribe", "topics": ["uw.v1.flow_alert.*"], "snapshot": False}
+    async with live.connect() as one, live.connect() as two, live.connect() as three:
+        for client in (one, two, three):
+            assert (await live.hear(client))["op"] == "welcome"
+        assert (await live.ask(one, **wish, filter="premium > 1"))["op"] == "subscribed"
+        assert (await live.ask(two, **wish, filter="premium > 2"))["op"] == "subscribed"
+        refused = await live.ask(three, **wish, filter="premium > 3")
+        assert (refused["op"], refused["code"]) == ("error", "busy")
+        assert (await live.ask(three, **wish, filter="premium > 2"))["op"] == "subscribed"
+        assert (await live.ask(one, op="unsubscribe", topics=wish["topics"]))["op"] == "unsubscribed"
+        assert (await live.ask(three, **wish, filter="premium > 3"))["op"] == "subscribed"

@@ -6,8 +6,9 @@ its own is a pen of one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ws_gateway.dialects import Dialect
 from ws_gateway.hub.paths import Paths
@@ -15,6 +16,9 @@ from ws_gateway.hub.pens import COHORT_SIZE, Cohort, Pen, Seat
 from ws_gateway.hub.wishes import Filter, Wish
 from ws_gateway.topics import TopicTree
 from ws_gateway.wire.parcel import Parcel
+
+MAX_FILTERS: Final = 1_000
+"""Different conditions of all clients together; each may be asked of every message."""
 
 
 class Lane:
@@ -56,11 +60,17 @@ class Lanes:
         self._filtered: TopicTree[tuple[Lane, Filter]] = TopicTree()
         self._routes: Paths[tuple[Route, ...]] = Paths()
         self._roomy: dict[Cohort, None] = {}
+        self._conditions: Counter[Filter] = Counter()
         self.on_topics: Callable[[Collection[str], Collection[str]], None] = _nobody_minds
         """Hears the topics of every lane that appears, and of every one that disappears."""
 
     def __len__(self) -> int:
         return len(self._lanes)
+
+    def has_room_for(self, condition: Filter | None) -> bool:
+        """Tell whether a wish under *condition* may come: there are not too many different ones."""
+        known = condition is None or condition in self._conditions
+        return known or len(self._conditions) < MAX_FILTERS
 
     def routes(self, subject: str) -> tuple[Route, ...]:
         """Return where frames of *subject* go, one route per dialect; found once, then remembered."""
@@ -85,6 +95,7 @@ class Lanes:
                     self._tree.add(topic, lane)
                 else:
                     self._filtered.add(topic, (lane, condition))
+                    self._conditions[condition] += 1
             self.on_topics(lane.topics, ())
         pen = next((pen for pen in reversed(lane.pens) if pen.cohort.size < COHORT_SIZE), None)
         if pen is None:
@@ -134,6 +145,9 @@ class Lanes:
                     self._tree.remove(topic, lane)
                 else:
                     self._filtered.remove(topic, (lane, condition))
+                    self._conditions[condition] -= 1
+                    if not self._conditions[condition]:
+                        del self._conditions[condition]
             self.on_topics((), lane.topics)
 
     def _forget_routes(self, lane: Lane) -> None:

@@ -27,6 +27,7 @@ from ws_gateway.native.dialect import Native
 from ws_gateway.native.farewells import FAREWELLS
 from ws_gateway.native.owed import Owed, owed, owed_after, recovered
 from ws_gateway.native.requests import (
+    CROWDED_FILTERS,
     MAX_FILTERS,
     Auth,
     Command,
@@ -152,6 +153,8 @@ class Conversation:
             excess = f"a client has at most {MAX_FILTERS} different filters"
         if excess is not None:
             return Wrong(Refusal.TOO_MANY, excess, request.id)
+        if not self._gateway.hub.lanes.has_room_for(request.filter):
+            return Wrong(Refusal.BUSY, CROWDED_FILTERS, request.id)
         denied = next((topic for topic in request.topics if not wire.identity.may_subscribe(topic)), None)
         if denied is not None:
             return Wrong(Refusal.FORBIDDEN, f"the token does not allow {denied[:80]!r}", request.id)

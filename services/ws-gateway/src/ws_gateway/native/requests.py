@@ -21,6 +21,7 @@ MAX_PATTERNS: Final = 64
 """Topics of a client that hold a wildcard; each is compared where a subject alone is looked up."""
 MAX_FILTERS: Final = 8
 """Different filters of a client; each is a computation for every message that its topics mean."""
+CROWDED_FILTERS: Final = "all clients together have as many different filters as they may; try again later"
 _MAX_ID_LENGTH: Final = 128
 _MAX_FILTER_LENGTH: Final = 1_000
 _MAX_POSITIONS: Final = 64

@@ -16,7 +16,7 @@ from ws_gateway.events.station import Station
 from ws_gateway.events.stream import EventStream
 from ws_gateway.gateway import Gateway
 from ws_gateway.native.farewells import FAREWELLS
-from ws_gateway.native.requests import Subscribe, Wrong
+from ws_gateway.native.requests import CROWDED_FILTERS, Subscribe, Wrong
 from ws_gateway.wire.answering import take_answer
 from ws_gateway.wire.one_way import OneWay
 
@@ -59,6 +59,9 @@ async def events(request: Request) -> Response:
     if denied is not None:
         gateway.hub.refusals[Refusal.FORBIDDEN] += 1
         return _refused(request, 403, Refusal.FORBIDDEN, f"the token does not allow {denied[:80]!r}")
+    if not gateway.hub.lanes.has_room_for(wanted.filter):
+        gateway.hub.refusals[Refusal.BUSY] += 1
+        return _refused(request, 503, Refusal.BUSY, CROWDED_FILTERS, _soon())
     if not await station.knows(wanted.topics) and not gateway.leaving:
         return _refused(request, 503, Refusal.BUSY, "the gateway has only just begun", _soon())
     return _begun(request, wanted, identity)
