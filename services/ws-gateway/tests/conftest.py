@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from websockets.asyncio.client import ClientConnection, connect
 
+from baleen_bus import Publisher, open_bus
+from baleen_bus.bootstrap import bootstrap
+from baleen_bus.testing import NatsServer
 from baleen_contracts.catalogue import entity_of
 from baleen_runtime.serve import listen_on, serve
 from ws_gateway.app import make_app
@@ -20,6 +23,7 @@ from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.metrics import GatewayCollector
 from ws_gateway.settings import Settings
+from ws_gateway.testing import GatewayProcess
 from ws_gateway.wire.answering import HandOverAnswer
 from ws_gateway.wire.transport import HandOver
 
@@ -151,3 +155,25 @@ async def live() -> AsyncIterator[Serving]:
     """A gateway with default settings."""
     async with serving() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def bus_url() -> Iterator[str]:
+    """A real nats-server with every stream, for all tests of one file."""
+    with NatsServer() as server:
+        asyncio.run(bootstrap(url=server.url))
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def gateway(bus_url: str) -> Iterator[GatewayProcess]:
+    """A gateway process with its defaults, for all tests of one file."""
+    with GatewayProcess(bus_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def publisher(bus_url: str) -> AsyncIterator[Publisher]:
+    """What other programs say on the bus is said with this."""
+    async with open_bus(url=bus_url, name="test") as bus, Publisher(bus, source="test") as publishing:
+        yield publishing

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -20,9 +20,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from baleen_bus import Publisher, open_bus
-from baleen_bus.bootstrap import bootstrap
-from baleen_bus.testing import NatsServer
+from baleen_bus import Publisher
 from baleen_contracts.alert import Alert
 from baleen_contracts.equity_print import DarkPool
 from baleen_contracts.feed import FeedStatus
@@ -145,28 +143,6 @@ class Terminal:
             while not condition(told := await self.stats()):
                 pass
         return told
-
-
-@pytest.fixture(scope="module")
-def bus_url() -> Iterator[str]:
-    """A real nats-server with every stream."""
-    with NatsServer() as server:
-        asyncio.run(bootstrap(url=server.url))
-        yield server.url
-
-
-@pytest.fixture(scope="module")
-def gateway(bus_url: str) -> Iterator[GatewayProcess]:
-    """A gateway process with its defaults."""
-    with GatewayProcess(bus_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def publisher(bus_url: str) -> AsyncIterator[Publisher]:
-    """What trading code and uw-ingest say is said with this."""
-    async with open_bus(url=bus_url, name="test") as bus, Publisher(bus, source="test") as publishing:
-        yield publishing
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -125,32 +125,10 @@ def put(state: dict[str, Any], message: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def bus_url() -> Iterator[str]:
-    """A real nats-server with every stream, for all tests of this file."""
-    with NatsServer() as server:
-        asyncio.run(bootstrap(url=server.url))
-        yield server.url
-
-
-@pytest.fixture(scope="module")
-def gateway(bus_url: str) -> Iterator[GatewayProcess]:
-    """A gateway process, for all tests of this file."""
-    with GatewayProcess(bus_url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def other(bus_url: str) -> Iterator[GatewayProcess]:
     """A second gateway on the same bus."""
     with GatewayProcess(bus_url) as running:
         yield running
-
-
-@pytest.fixture
-async def publisher(bus_url: str) -> AsyncIterator[Publisher]:
-    """A publisher, as the trading process has one."""
-    async with open_bus(url=bus_url, name="test") as bus, Publisher(bus, source="test") as publishing:
-        yield publishing
 
 
 def url(gateway: GatewayProcess) -> str:

@@ -7,7 +7,7 @@ where JavaScript fails, on a method of what is no number. Nothing of the gateway
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -19,8 +19,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from baleen_bus import Publisher, open_bus
-from baleen_bus.bootstrap import bootstrap
-from baleen_bus.testing import NatsServer
 from baleen_contracts.congress_trade import CongressTrade
 from baleen_contracts.equity_print import DarkPool, LitTrade
 from baleen_contracts.feed import FeedStatus
@@ -235,21 +233,6 @@ class FlowMind:
             while not condition(answer := await self.http.get(path)):
                 pass
         return answer
-
-
-@pytest.fixture(scope="module")
-def bus_url() -> Iterator[str]:
-    """A real nats-server with every stream."""
-    with NatsServer() as server:
-        asyncio.run(bootstrap(url=server.url))
-        yield server.url
-
-
-@pytest.fixture(scope="module")
-def gateway(bus_url: str) -> Iterator[GatewayProcess]:
-    """A gateway process with its defaults."""
-    with GatewayProcess(bus_url) as running:
-        yield running
 
 
 @pytest.fixture

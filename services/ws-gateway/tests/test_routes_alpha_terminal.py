@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,9 +12,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from baleen_bus import Publisher, open_bus
-from baleen_bus.bootstrap import bootstrap
-from baleen_bus.testing import NatsServer
+from baleen_bus import Publisher
 from baleen_contracts.alert import Alert
 from baleen_contracts.signals import AgentInsight, MarketData, Narrative, Signal
 from ws_gateway.testing import GatewayProcess
@@ -22,28 +20,6 @@ from ws_gateway.testing import GatewayProcess
 WITHIN = 10.0
 AT = datetime(2026, 4, 27, 14, 0, tzinfo=UTC)
 FENCE = "fence"
-
-
-@pytest.fixture(scope="module")
-def bus_url() -> Iterator[str]:
-    """A real nats-server with every stream, for all tests of this file."""
-    with NatsServer() as server:
-        asyncio.run(bootstrap(url=server.url))
-        yield server.url
-
-
-@pytest.fixture(scope="module")
-def gateway(bus_url: str) -> Iterator[GatewayProcess]:
-    """A gateway process, for all tests of this file."""
-    with GatewayProcess(bus_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def publisher(bus_url: str) -> AsyncIterator[Publisher]:
-    """A publisher, as trading code has one."""
-    async with open_bus(url=bus_url, name="test") as bus, Publisher(bus, source="test") as publishing:
-        yield publishing
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,6 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from baleen_bus import Publisher, open_bus
-from baleen_bus.bootstrap import bootstrap
 from baleen_bus.testing import NatsServer
 from baleen_contracts.congress_trade import CongressTrade
 from baleen_contracts.equity_print import DarkPool
@@ -23,21 +22,6 @@ from ws_gateway.testing import GatewayProcess
 
 WITHIN = 10.0
 START = datetime(2026, 4, 27, 14, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def bus_url() -> Iterator[str]:
-    """A real nats-server with every stream, for all tests of this file."""
-    with NatsServer() as server:
-        asyncio.run(bootstrap(url=server.url))
-        yield server.url
-
-
-@pytest.fixture(scope="module")
-def gateway(bus_url: str) -> Iterator[GatewayProcess]:
-    """A gateway process, for all tests of this file."""
-    with GatewayProcess(bus_url) as running:
-        yield running
 
 
 @pytest.fixture

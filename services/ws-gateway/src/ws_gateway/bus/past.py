@@ -171,7 +171,3 @@ class Past:
             return self._names.match(topic)
         streams = self.streams.values()
         return [one.name for one in streams if any(overlap(topic, pattern) for pattern in one.patterns)]
-
-    def positions_of(self, topics: Collection[str]) -> list[str]:
-        """Return the newest position of every stream that holds messages of *topics*."""
-        return [stream.at for stream in self.holding(topics)]
