@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from alert_bridge.receive.sources import Source, add_source
 from alert_bridge.service import run
 from alert_bridge.settings import Settings
-from alert_bridge.sources import Source, add_source
 from baleen_bus import open_bus
 from baleen_bus.testing import NatsServer
 from baleen_contracts.alert import Alert

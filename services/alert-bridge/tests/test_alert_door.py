@@ -6,14 +6,14 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from alert_bridge.door import means_loopback
 from alert_bridge.metrics import Metrics
-from alert_bridge.mint import Mint
-from alert_bridge.publish import Outlet
-from alert_bridge.receive import Desk
+from alert_bridge.receive.desk import Desk
+from alert_bridge.receive.door import means_loopback
+from alert_bridge.receive.mint import Mint
+from alert_bridge.receive.sources import Sources, add_source
 from alert_bridge.service import _app
 from alert_bridge.settings import Settings
-from alert_bridge.sources import Sources, add_source
+from alert_bridge.store.outlet import Outlet
 from baleen_runtime.clock import SystemClock
 from baleen_runtime.health import Health
 from baleen_runtime.serve import listen_on, serve

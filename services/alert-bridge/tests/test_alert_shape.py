@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_bridge.discord import read_post
 from alert_bridge.errors import Invalid, NotAllowed, Unreadable
-from alert_bridge.mint import Mint, snowflake_of
-from alert_bridge.shape import alert_from_json, alert_from_post, read_object
-from alert_bridge.sources import Source
+from alert_bridge.receive.discord import read_post
+from alert_bridge.receive.mint import Mint, snowflake_of
+from alert_bridge.receive.shape import alert_from_json, alert_from_post, read_object
+from alert_bridge.receive.sources import Source
 from baleen_contracts.alert import Alert
 
 NOW = datetime(2026, 4, 27, 14, 31, 2, 5, tzinfo=UTC)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from alert_bridge.errors import SourcesUnreadable, UnknownWebhook
-from alert_bridge.sources import Sources, add_source, load_sources
+from alert_bridge.receive.sources import Sources, add_source, load_sources
 
 
 def test_a_source_is_made_once(tmp_path):

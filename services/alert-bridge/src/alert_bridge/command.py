@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alert_bridge.errors import SourcesUnreadable
-from alert_bridge.sources import add_source
+from alert_bridge.receive.sources import add_source
 
 
 def main(arguments: Sequence[str]) -> int:

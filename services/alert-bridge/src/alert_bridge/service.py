@@ -12,16 +12,17 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
-from alert_bridge.discord import failed_answer
-from alert_bridge.door import Door
 from alert_bridge.errors import Outcome
 from alert_bridge.metrics import Metrics
-from alert_bridge.mint import Mint
-from alert_bridge.publish import Outlet
-from alert_bridge.receive import Desk, alert_routes
+from alert_bridge.receive.desk import Desk
+from alert_bridge.receive.discord import failed_answer
+from alert_bridge.receive.door import Door
+from alert_bridge.receive.mint import Mint
+from alert_bridge.receive.plain import alert_routes
+from alert_bridge.receive.sources import load_sources
+from alert_bridge.receive.webhook import webhook_routes
 from alert_bridge.settings import Settings
-from alert_bridge.sources import load_sources
-from alert_bridge.webhook import webhook_routes
+from alert_bridge.store.outlet import Outlet
 from baleen_bus import Bus, BusClosed, open_bus
 from baleen_runtime.clock import SystemClock
 from baleen_runtime.health import Health

@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from alert_bridge.depth import refuse_deep
-from alert_bridge.discord import Post
 from alert_bridge.errors import Invalid, NotAllowed, Problem, Unreadable
-from alert_bridge.sources import Source
+from alert_bridge.receive.depth import refuse_deep
+from alert_bridge.receive.discord import Post
+from alert_bridge.receive.sources import Source
 from baleen_contracts.alert import Alert
 from baleen_contracts.message import digest
 

@@ -12,12 +12,12 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from alert_bridge import discord, shape
-from alert_bridge.discord import Answer, Attachment, Post
 from alert_bridge.errors import BusAway, Invalid, Outcome, Problem, Refused
 from alert_bridge.metrics import Dialect
-from alert_bridge.mint import snowflake_of
-from alert_bridge.receive import RETRY_AFTER, Desk, body_up_to, chunks_up_to
+from alert_bridge.receive import discord, shape
+from alert_bridge.receive.desk import RETRY_AFTER, Desk, body_up_to, chunks_up_to
+from alert_bridge.receive.discord import Answer, Attachment, Post
+from alert_bridge.receive.mint import snowflake_of
 
 _PATHS = ("/api/webhooks/{webhook_id}/{token}", "/api/v{version}/webhooks/{webhook_id}/{token}")
 _VERSIONS = frozenset(map(str, range(6, 11)))

@@ -14,7 +14,6 @@ from typing import Any
 
 import orjson
 
-from alert_bridge.depth import refuse_deep
 from alert_bridge.errors import (
     BusAway,
     Empty,
@@ -25,6 +24,7 @@ from alert_bridge.errors import (
     UnknownWebhook,
     Unreadable,
 )
+from alert_bridge.receive.depth import refuse_deep
 
 MAX_EMBEDS = 10
 _SAYS = ("content", "embeds", "components", "poll", "sticker_ids")
