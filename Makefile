@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := libs/contracts libs/bus libs/runtime libs/filters \
            services/uw-ingest services/ws-gateway services/alert-bridge \
-           tools/uw-simulator tools/baleen-cli
+           tools/uw-simulator tools/discord-simulator tools/baleen-cli
 IMAGES := uw-ingest ws-gateway alert-bridge uw-simulator
 INSTALLED := $(VENV)/.installed
 

@@ -1,0 +1,1 @@
+"""Carries every stored alert to an end at every destination: delivered, suppressed or dead."""

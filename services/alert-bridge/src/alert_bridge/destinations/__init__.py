@@ -1,0 +1,1 @@
+"""Says alerts to people, each destination in its own words and within its own limits."""
