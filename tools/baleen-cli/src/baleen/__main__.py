@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from baleen.alerts import alerts
 from baleen.doctor import doctor as diagnose
 from baleen.explain import TOKEN_VARIABLE, Asked, Subject
 from baleen.explain import explain as say_why
@@ -34,6 +35,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Baleen on one machine: one upstream connection in, any number of screens, bots and teams out.",
 )
+app.add_typer(alerts, name="alerts")
 
 
 @app.command()
