@@ -1,6 +1,7 @@
 """What each user can and cannot do, asked of the real server with the configuration that ships."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from baleen_bus import (
     Follower,
     LastPerSubject,
     Live,
+    Publisher,
     Wishing,
     fetch_last,
     fetch_newest,
@@ -20,6 +22,7 @@ from baleen_bus import (
 )
 from baleen_bus.permissions import PASSWORD_VARIABLES, nats_config, rights_of
 from baleen_bus.testing import NatsServer, eventually
+from baleen_contracts.alert import Alert
 from baleen_contracts.catalogue import CATALOGUE, streams
 
 CONFIG = Path(__file__).parents[3] / "deploy" / "nats" / "nats-server.conf"
@@ -28,6 +31,7 @@ INGRESS = {
     "alert-bridge": {"alert", "dead"},
     "uw-simulator": {"signal", "market", "agent", "narrative", "session", "bridge"},
     "engine": {"session"},
+    "publisher": {"alert", "signal", "market", "agent", "narrative", "bridge"},
 }
 STORED = [entity for entity in CATALOGUE if entity.stream is not None]
 
@@ -139,6 +143,21 @@ async def test_a_service_reads_no_stream_that_is_not_its_business(nats_server_wi
         with pytest.raises(AccessRefused, match="TAPE"):
             await asyncio.wait_for(stream_epoch(bus, "TAPE"), 2)
         assert bus.stats.denials == 2
+
+
+async def test_a_publisher_publishes_and_reads_nothing(nats_server_with_users):
+    """A bot that speaks needs no more, and whoever gets its password learns nothing."""
+    async with as_user(nats_server_with_users, "publisher") as bus:
+        async with Publisher(bus, source="bot") as publisher:
+            alert = Alert(alert_type="rally", source="bot", occurred_at=datetime.now(UTC))
+            assert (await asyncio.wait_for(publisher.publish(alert), 5)).stream == "ALERT"
+        assert bus.stats.denials == 0
+        for entity in STORED:
+            assert not await may_hear(bus, subject_of(entity.pattern)), entity.name
+        for name in streams():
+            assert await denied(bus, f"$JS.API.STREAM.INFO.{name}"), name
+            assert await denied(bus, f"$JS.API.DIRECT.GET.{name}"), name
+            assert await denied(bus, f"$JS.API.CONSUMER.CREATE.{name}.x"), name
 
 
 async def test_a_command_is_asked_by_the_gateway_and_answered_by_its_owner(nats_server_with_users):

@@ -20,6 +20,7 @@ PASSWORD_VARIABLES: Final[Mapping[str, str]] = {
     "alert-bridge": "ALERT_BRIDGE_NATS_PASSWORD",
     "uw-simulator": "UW_SIMULATOR_NATS_PASSWORD",
     "engine": "ENGINE_NATS_PASSWORD",
+    "publisher": "PUBLISHER_NATS_PASSWORD",
     "bootstrap": "BOOTSTRAP_NATS_PASSWORD",
     "team": "TEAM_NATS_PASSWORD",
 }
@@ -139,6 +140,9 @@ _RIGHTS: Final[Mapping[str, Rights]] = {
         publish=(*_ingress("session"), *_keys(">", SESSIONS)),
         subscribe=("command.v1.session.>",),
         answers=True,
+    ),
+    "publisher": Rights(
+        publish=_ingress("alert", "signal", "market", "agent", "narrative", "bridge"), subscribe=()
     ),
     "bootstrap": Rights(publish=("$JS.API.>",), subscribe=()),
     "team": Rights(publish=(*reading(*_ALL), *_keys("team.>", DEMAND)), subscribe=_domains(_ALL)),
