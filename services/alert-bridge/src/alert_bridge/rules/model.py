@@ -8,6 +8,8 @@ from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 from alert_bridge.destinations.spec import Spec
+from alert_bridge.rules.names import Names
+from alert_bridge.rules.seen import Seen, rank_of
 from baleen_contracts.alert import Severity
 from baleen_filters import Filter
 
@@ -17,7 +19,8 @@ class Match:
     """Which alerts are meant; all that is given must fit, and nothing given fits all.
 
     Types, sources and symbols may hold ``*``; case does not matter. ``severity`` is the least one, and an
-    alert without a severity counts as ``info``. ``where`` is a filter over the fields of an alert.
+    alert without a severity, or with one that is not known, counts as ``info``. ``where`` is a filter over
+    the fields of an alert.
     """
 
     types: tuple[str, ...] = ()
@@ -25,6 +28,34 @@ class Match:
     symbols: tuple[str, ...] = ()
     severity: Severity | None = None
     where: Filter | None = None
+    _types: Names | None = field(init=False, repr=False, compare=False)
+    _sources: Names | None = field(init=False, repr=False, compare=False)
+    _symbols: Names | None = field(init=False, repr=False, compare=False)
+    _rank: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Makes ready what every alert is asked."""
+        for made, written in (
+            ("_types", self.types),
+            ("_sources", self.sources),
+            ("_symbols", self.symbols),
+        ):
+            object.__setattr__(self, made, Names(written) if written else None)
+        object.__setattr__(self, "_rank", 0 if self.severity is None else rank_of(self.severity))
+
+    def misfit(self, seen: Seen) -> str | None:
+        """The name of the first condition that does not fit; None if the alert is meant."""
+        if self._types is not None and seen.alert_type not in self._types:
+            return "types"
+        if self._sources is not None and seen.source not in self._sources:
+            return "sources"
+        if self._symbols is not None and (seen.symbol is None or seen.symbol not in self._symbols):
+            return "symbols"
+        if seen.rank < self._rank:
+            return "severity"
+        if self.where is not None and not self.where.matches(seen.plain):
+            return "where"
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""What has been let through, by which repeats are known. Pure.
+
+Only what was let through is noted: what was suppressed told nobody anything, so it neither hides the next
+one nor makes a cooldown longer.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+MOST: Final = 20_000
+"""Notes of one memory; some 10 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """That an alert was let through: where and by which key, when, and which alert."""
+
+    place: tuple[object, ...]
+    at: float
+    same: tuple[str, str, float]
+
+
+class Memory:
+    """The newest notes. Beyond *most* the oldest is forgotten, after which a repeat of it is let through."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._notes: OrderedDict[tuple[object, ...], Note] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._notes)
+
+    def seconds_since(
+        self, place: tuple[object, ...], now: datetime, same: tuple[str, str, float]
+    ) -> float | None:
+        """Seconds between *now* and the newest alert noted at *place*; None if there is none.
+
+        They are less than 0 where that one was received later. An alert is no repeat of itself: the stream
+        may bring it again before its end is known.
+        """
+        note = self._notes.get(place)
+        if note is None or note.same == same:
+            return None
+        return now.timestamp() - note.at
+
+    def take(self, note: Note) -> None:
+        """Note one that is let through, as the newest."""
+        self._notes.pop(note.place, None)
+        self._notes[note.place] = note
+        if len(self._notes) > self._most:
+            self._notes.popitem(last=False)
+
+    def forget(self, notes: tuple[Note, ...]) -> None:
+        """Take back what a decision noted, since nobody was told after all: the next one like it may be."""
+        for note in notes:
+            if self._notes.get(note.place) == note:
+                del self._notes[note.place]
