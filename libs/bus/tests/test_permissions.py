@@ -136,12 +136,12 @@ async def test_a_reader_follows_every_stream_from_a_snapshot(nats_server_with_us
 
 async def test_a_service_reads_no_stream_that_is_not_its_business(nats_server_with_users):
     """A direct get by body ignores subject permissions, so it is granted by stream."""
-    async with as_user(nats_server_with_users, "alert-bridge") as bus:
-        assert await fetch_last(bus, "ALERT", ">") == []
-        with pytest.raises(AccessRefused, match="TAPE"):
-            await asyncio.wait_for(fetch_last(bus, "TAPE", ">"), 2)
-        with pytest.raises(AccessRefused, match="TAPE"):
-            await asyncio.wait_for(stream_epoch(bus, "TAPE"), 2)
+    async with as_user(nats_server_with_users, "uw-ingest") as bus:
+        assert await fetch_last(bus, "TAPE", ">") == []
+        with pytest.raises(AccessRefused, match="ALERT"):
+            await asyncio.wait_for(fetch_last(bus, "ALERT", ">"), 2)
+        with pytest.raises(AccessRefused, match="ALERT"):
+            await asyncio.wait_for(stream_epoch(bus, "ALERT"), 2)
         assert bus.stats.denials == 2
 
 
@@ -181,11 +181,15 @@ async def test_a_command_is_asked_by_the_gateway_and_answered_by_its_owner(nats_
 
 
 @pytest.mark.parametrize("user", PASSWORD_VARIABLES)
-async def test_only_the_ingest_keeps_leases_and_reads_them(nats_server_with_users, user):
-    """And the budget; a wish is written by its kind's user, and read by the ingest."""
-    ingest = user == "uw-ingest"
+async def test_a_lease_is_kept_by_those_who_contend_for_it(nats_server_with_users, user):
+    """The ingest alone has the budget; a wish is written by its kind's user, and read by the ingest."""
+    ingest, bridge = user == "uw-ingest", user == "alert-bridge"
     writes = {
         "$KV.leases.socket.1": ingest,
+        "$KV.leases.planner": ingest,
+        "$KV.leases.deliver.x": bridge,
+        "$KV.leases.watch": bridge,
+        "$KV.delivery.17.x": bridge,
         "$KV.budget.plan": ingest,
         "$KV.demand.team.x.y": user == "team",
         "$KV.demand.gateway.x.y": user == "ws-gateway",
@@ -195,27 +199,51 @@ async def test_only_the_ingest_keeps_leases_and_reads_them(nats_server_with_user
     async with as_user(nats_server_with_users, user) as bus:
         for subject, allowed in writes.items():
             assert await denied(bus, subject) is not allowed, subject
-        for bucket in ("leases", "budget", "demand"):
-            assert await may_hear(bus, f"kv.{bucket}.>") is ingest
+        assert await may_hear(bus, "kv.leases.deliver.x") is (ingest or bridge)
+        for bucket, reader in (
+            ("leases", ingest or bridge),
+            ("budget", ingest),
+            ("demand", ingest),
+            ("delivery", bridge),
+        ):
+            hears = reader and not (bridge and bucket == "leases")  # a bridge hears of its own leases only
+            assert await may_hear(bus, f"kv.{bucket}.>") is hears
             assert not await may_hear(bus, f"$KV.{bucket}.>")
             for request in (f"STREAM.INFO.KV_{bucket}", f"DIRECT.GET.KV_{bucket}"):
                 # Who manages streams may ask anything of them.
-                assert await denied(bus, f"$JS.API.{request}") is not (ingest or user == "bootstrap"), request
+                assert await denied(bus, f"$JS.API.{request}") is not (reader or user == "bootstrap"), request
 
 
 async def test_the_ingest_does_all_that_leases_and_budget_need(nats_server_with_users):
     """Without a single denial."""
     async with as_user(nats_server_with_users, "uw-ingest") as bus:
-        for name in ("leases", "budget"):
+        for name, key in (("leases", "socket.9"), ("budget", "a")):
             bucket = Bucket(bus, name)
             await bucket.on_change(lambda _entry: None)
-            revision = await bucket.create("a", b"1")
-            await bucket.update("a", b"2", last=revision)
-            assert [entry.value for entry in await bucket.read_all() if entry.key == "a"] == [b"2"]
-            assert await bucket.read("a") is not None
-            await bucket.delete("a")
+            revision = await bucket.create(key, b"1")
+            await bucket.update(key, b"2", last=revision)
+            assert [entry.value for entry in await bucket.read_all() if entry.key == key] == [b"2"]
+            assert await bucket.read(key) is not None
+            await bucket.delete(key)
             await bucket.state()
         assert await read_wishes(bus) == ([], [])
+        assert bus.stats.denials == 0
+
+
+async def test_the_bridge_does_all_that_deliveries_need(nats_server_with_users):
+    """A durable consumer, its acks, its lease and what became of each alert, without a single denial."""
+    async with as_user(nats_server_with_users, "alert-bridge") as bus:
+        config = {"durable_name": "deliver-x", "filter_subject": "alert.v1.>", "ack_policy": "explicit"}
+        for verb, body in (("CREATE", {"stream_name": "ALERT", "config": config}), ("INFO", None)):
+            tail = ".alert.v1.>" if verb == "CREATE" else ""
+            await bus.request_json(f"$JS.API.CONSUMER.{verb}.ALERT.deliver-x{tail}", body)
+        assert not await denied(bus, "$JS.ACK.ALERT.deliver-x.1.1.1.0.0")
+        for name, key in (("leases", "deliver.x"), ("leases", "watch"), ("delivery", "1.x")):
+            bucket = Bucket(bus, name)
+            await bucket.on_change(lambda _entry: None, key=key)
+            await bucket.put(key, b"1")
+            assert [entry.value for entry in await bucket.read_all() if entry.key == key] == [b"1"]
+        await bus.request_json("$JS.API.CONSUMER.DELETE.ALERT.deliver-x")
         assert bus.stats.denials == 0
 
 

@@ -80,6 +80,7 @@ def test_two_symbols_are_two_messages(name: str):
         ("raw", {"payload": {"days": 60}}),
         ("feed_gap", {"ended_at": "2026-04-27T14:31:09Z"}),
         ("dead_letter", {"replays": 1}),
+        ("redelivery", {"replays": 2}),
     ],
 )
 def test_a_newer_or_other_fact_is_another_message(name: str, change: dict[str, Any]):

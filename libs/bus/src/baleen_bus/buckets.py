@@ -17,6 +17,7 @@ DEMAND: Final = "demand"
 BUDGET: Final = "budget"
 GATEWAYS: Final = "gateways"
 SESSIONS: Final = "sessions"
+DELIVERY: Final = "delivery"
 
 LEASE_TTL_ALONE: Final = 6.0
 """Seconds a lease lives on one server, which is back within a second or two."""
@@ -27,10 +28,13 @@ GATEWAYS_TTL: Final = 5.0
 """Seconds for which a gateway's counts are believed after it died."""
 SESSIONS_TTL: Final = float(KEEPING["SESSION"].max_age)
 """As long as the session's events are kept."""
+DELIVERY_TTL: Final = float(KEEPING["ALERT"].max_age)
+"""As long as the alerts are kept whose ends it tells."""
 
 _NANOSECONDS: Final = 1_000_000_000
 _DUPLICATE_WINDOW: Final = 2 * MINUTE
 _MAX_BYTES: Final = 16 << 20
+_DELIVERY_BYTES: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,9 @@ class BucketSpec:
     """Bytes of one value, headers included."""
     keys: tuple[KeyForm, ...]
     strangers_write: bool = False
+    max_bytes: int = _MAX_BYTES
+    drops_oldest: bool = False
+    """What gives way when it is full: what was written longest ago, instead of what is to be written."""
 
     @property
     def stream(self) -> str:
@@ -63,6 +70,7 @@ class BucketSpec:
 _INGEST: Final = ("uw-ingest",)
 _GATEWAY: Final = ("ws-gateway",)
 _ENGINES: Final = ("engine", "uw-simulator")
+_BRIDGE: Final = ("alert-bridge",)
 
 BUCKETS: Final[Mapping[str, BucketSpec]] = {
     spec.name: spec
@@ -75,6 +83,8 @@ BUCKETS: Final[Mapping[str, BucketSpec]] = {
                 KeyForm("socket.<n>", "who holds upstream socket n, and how it fares", _INGEST, _INGEST),
                 KeyForm("planner", "who computes the plan", _INGEST, _INGEST),
                 KeyForm("rest", "who makes all REST requests", _INGEST, _INGEST),
+                KeyForm("deliver.<destination>", "who sends alerts to a destination", _BRIDGE, _BRIDGE),
+                KeyForm("watch", "who turns messages of the bus into alerts", _BRIDGE, _BRIDGE),
             ),
         ),
         BucketSpec(
@@ -120,6 +130,35 @@ BUCKETS: Final[Mapping[str, BucketSpec]] = {
                 ),
             ),
         ),
+        BucketSpec(
+            name=DELIVERY,
+            ttl=DELIVERY_TTL,
+            max_value=64 << 10,
+            keys=(
+                KeyForm(
+                    "<seq>.<destination>",
+                    "what became of an alert at a destination, by its number in `ALERT`",
+                    _BRIDGE,
+                    _BRIDGE,
+                ),
+                KeyForm(
+                    "<seq>.<destination>.<replay>", "the same of one that was sent again", _BRIDGE, _BRIDGE
+                ),
+                KeyForm(
+                    "account.<destination>",
+                    "how many alerts ended how, through which number, and which before it have not; "
+                    "refreshed daily",
+                    _BRIDGE,
+                    _BRIDGE,
+                ),
+                KeyForm(
+                    "resume.<destination>", "that a stopped destination may be tried again", _BRIDGE, _BRIDGE
+                ),
+                KeyForm("watch.<stream>", "how far the watch rules have read a stream", _BRIDGE, _BRIDGE),
+            ),
+            max_bytes=_DELIVERY_BYTES,
+            drops_oldest=True,
+        ),
     )
 }
 
@@ -160,9 +199,9 @@ def bucket_config(spec: BucketSpec, settings: StreamSettings) -> dict[str, Any]:
         "republish": {"src": subject_of(spec.name, ">"), "dest": changes_of(spec.name)},
         "storage": "file",
         "retention": "limits",
-        "discard": "new",
+        "discard": "old" if spec.drops_oldest else "new",
         "max_age": round(ttl * _NANOSECONDS),
-        "max_bytes": _MAX_BYTES,
+        "max_bytes": spec.max_bytes,
         "max_msg_size": spec.max_value,
         "max_msgs_per_subject": 1,
         "duplicate_window": round(min(ttl or _DUPLICATE_WINDOW, _DUPLICATE_WINDOW) * _NANOSECONDS),
@@ -210,9 +249,10 @@ A lease's lifetime is read from the bucket by whoever holds or wants one. It may
 `BALEEN_LEASE_TTL`), but changed only while no holder runs: holders go by the lifetime they read at their
 start.
 
-A bucket holds 16 MiB and takes nothing more when it is full. All users share the bound of `demand`, so a team
-that wishes for tens of thousands of topics keeps gateways from writing new wishes until its own expire, ten
-minutes later at most. How many wishes are heard is bounded apart: gateways' first, then the newest others'.
+A bucket holds 16 MiB and takes nothing more when it is full; `delivery` holds 256 MiB, and then lets go of
+what was written longest ago. All users share the bound of `demand`, so a team that wishes for tens of thousands of
+topics keeps gateways from writing new wishes until its own expire, ten minutes later at most. How many wishes
+are heard is bounded apart: gateways' first, then the newest others'.
 
 | bucket | key | lives after its last write | written by | read by | what |
 |---|---|---|---|---|---|"""

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from baleen_bus.buckets import BUDGET, DEMAND, GATEWAYS, LEASES, SESSIONS, changes_of, stream_of, subject_of
+from baleen_bus.buckets import (
+    BUDGET,
+    DELIVERY,
+    DEMAND,
+    GATEWAYS,
+    LEASES,
+    SESSIONS,
+    changes_of,
+    stream_of,
+    subject_of,
+)
 from baleen_bus.streams import INGRESS
 from baleen_contracts.catalogue import streams
 
@@ -67,6 +77,13 @@ def reading(*names: str) -> tuple[str, ...]:
     return tuple(requests)
 
 
+def consuming(*names: str) -> tuple[str, ...]:
+    """The JetStream requests with which a durable consumer of these streams is watched, and acks."""
+    return tuple(
+        request for name in names for request in (f"$JS.API.CONSUMER.INFO.{name}.*", f"$JS.ACK.{name}.>")
+    )
+
+
 def nats_config(*, with_users: bool = True) -> str:
     """The nats-server configuration; addresses, store and passwords come from its environment.
 
@@ -95,6 +112,7 @@ def _keys(key: str, *buckets: str) -> tuple[str, ...]:
 
 
 _ALL: Final = tuple(streams())
+_BRIDGE_LEASES: Final = ("deliver.>", "watch")
 _UPSTREAM: Final = ("TAPE", "LATEST", "RECORDS", "CUSTOM", "FEED")
 
 _RIGHTS: Final[Mapping[str, Rights]] = {
@@ -102,7 +120,8 @@ _RIGHTS: Final[Mapping[str, Rights]] = {
         publish=(
             *_ingress("uw", "feed"),
             *reading(*_UPSTREAM),
-            *_keys(">", LEASES, BUDGET),
+            *(subject_of(LEASES, key) for key in ("socket.>", "planner", "rest")),
+            *_keys(">", BUDGET),
             *_kept(LEASES, BUDGET, DEMAND),
             "command.v1.ingest.>",
         ),
@@ -125,8 +144,19 @@ _RIGHTS: Final[Mapping[str, Rights]] = {
         answers=True,
     ),
     "alert-bridge": Rights(
-        publish=(*_ingress("alert", "dead"), *reading("ALERT", "DEAD")),
-        subscribe=_domains(("ALERT", "DEAD")),
+        publish=(
+            *_ingress("alert", "dead"),
+            *reading(*_ALL),
+            *consuming("ALERT", "DEAD"),
+            *(subject_of(LEASES, key) for key in _BRIDGE_LEASES),
+            *_keys(">", DELIVERY),
+            *_kept(LEASES, DELIVERY),
+        ),
+        subscribe=(
+            *_domains(_ALL),
+            *(changes_of(LEASES, key) for key in _BRIDGE_LEASES),
+            changes_of(DELIVERY),
+        ),
     ),
     "uw-simulator": Rights(
         publish=(

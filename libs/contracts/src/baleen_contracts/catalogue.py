@@ -13,7 +13,7 @@ from baleen_contracts.alert import Alert
 from baleen_contracts.bridge import BridgeEvent, BridgeState
 from baleen_contracts.command import CommandRequest
 from baleen_contracts.congress_trade import CongressTrade
-from baleen_contracts.dead_letter import DeadLetter
+from baleen_contracts.dead_letter import DeadLetter, Redelivery
 from baleen_contracts.entity import Delivery, Entity
 from baleen_contracts.equity_print import DarkPool, LitTrade
 from baleen_contracts.feed import FeedGap, FeedStatus
@@ -174,6 +174,15 @@ CATALOGUE: Final[tuple[Entity, ...]] = (
         "alert-bridge",
         ("operators",),
         "An alert that a destination would not take.",
+    ),
+    _entity(
+        Redelivery,
+        "dead.v1.redeliver.{destination}",
+        "DEAD",
+        Delivery.EVERY,
+        "alert-bridge",
+        ("alert-bridge",),
+        "A dead letter that somebody sends again.",
     ),
 )
 

@@ -1,10 +1,10 @@
-"""An alert that a destination would not take. Pure."""
+"""An alert that a destination would not take, and one that is sent again. Pure."""
 
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from baleen_contracts.fields import Count, Id, Json, Label, Utc
+from baleen_contracts.fields import MAX_COUNT, Count, Id, Json, Label, Utc
 from baleen_contracts.message import Message, natural_key
 from baleen_contracts.tokens import name_token
 
@@ -25,6 +25,12 @@ class DeadLetter(Message):
         int, Field(ge=0, le=1_000_000, description="How often it was sent again by hand before")
     ] = 0
     first_attempt_at: Utc | None = None
+    seq: (
+        Annotated[
+            int, Field(ge=1, le=MAX_COUNT, description="Its number in the stream ALERT, where that is known")
+        ]
+        | None
+    ) = None
     alert: Json
 
     @property
@@ -36,3 +42,15 @@ class DeadLetter(Message):
     def identity(self) -> str:
         """Destination, alert and replay: an alert dies once per attempt to deliver it."""
         return natural_key(self.destination.lower(), self.alert_id, self.replays)
+
+
+class Redelivery(DeadLetter):
+    """A dead letter that somebody sends again: the letter as it was, with one replay more."""
+
+    entity: ClassVar[str] = "redelivery"
+    type: ClassVar[str] = "dead.v1.redeliver"
+
+    @property
+    def subject(self) -> str:
+        """One subject per destination."""
+        return "dead.v1.redeliver." + name_token(self.destination)
