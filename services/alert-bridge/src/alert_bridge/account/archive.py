@@ -1,0 +1,124 @@
+"""What was alerted: by id, by message id, by number, from a moment on. Every replica has its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from alert_bridge.account.bodies import read_seqs
+from alert_bridge.account.follow import STREAM, Following
+from alert_bridge.account.heard import carried
+from alert_bridge.account.history import Page, covers, page_by_index, page_by_reading
+from alert_bridge.account.index import NEWEST, Index
+from alert_bridge.account.wanted import Filters, Since, Wanted
+from alert_bridge.carried import Carried
+from baleen_bus import Bus, Unreachable
+from baleen_bus.connection import end_task
+from baleen_bus.reading import stream_state
+
+_MICROSECONDS: Final = 1_000_000
+
+
+class Archive:
+    """The alerts of the stream; the newest are known by their ids.
+
+    Args:
+        newest: how many are known by their ids.
+    """
+
+    def __init__(self, newest: int = NEWEST) -> None:
+        self._index = Index(newest)
+        self._following = Following(self._index, newest)
+        self._bus: Bus | None = None
+
+    @asynccontextmanager
+    async def over(self, bus: Bus) -> AsyncIterator[None]:
+        """Follow the stream for as long as the block lasts; does not wait for it."""
+        self._bus = bus
+        task = asyncio.create_task(self._following.run(bus), name="archive")
+        bus.supervise(task)
+        try:
+            yield
+        finally:
+            self._bus = None
+            await end_task(task)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the newest alerts are all known."""
+        return self._following.caught_up.is_set()
+
+    @property
+    def known(self) -> int:
+        """How many alerts are known by their ids."""
+        return len(self._index)
+
+    @property
+    def reaches_back_to(self) -> datetime | None:
+        """When the oldest alert that is known by its id was stored; None if none is known."""
+        at = self._index.reaches_back_to
+        return None if at is None else datetime.fromtimestamp(at / _MICROSECONDS, UTC)
+
+    def seqs_of(self, alert_id: str) -> list[int]:
+        """The numbers of the alerts with this id, oldest first; several sources may use the same."""
+        return self._index.seqs_of(alert_id)
+
+    def seq_of_snowflake(self, snowflake: str, source: str | None = None) -> int | None:
+        """The number of the alert that its sender knows as this message; None if it is not known.
+
+        With *source*, only one of that source's alerts.
+        """
+        return self._index.seq_of_message(snowflake, source)
+
+    async def settle(self, within: float = 1.0) -> None:
+        """Let what was stored before now be known, on whichever replica; at most so many seconds.
+
+        An alert that this replica stored itself is known when its sender is answered.
+        """
+        bus = self._bus
+        if bus is None:
+            return
+        with contextlib.suppress(TimeoutError, Unreachable):
+            async with asyncio.timeout(within):
+                await self._following.reach((await stream_state(bus, STREAM)).last_seq)
+
+    async def read(self, seq: int) -> Carried | None:
+        """The alert of this number; None if the stream does not have it, or it is no alert.
+
+        Raises:
+            Unreachable: there is no bus now, or it does not answer.
+        """
+        found = await read_seqs(self._there(), [seq]) if seq > 0 else []
+        return carried(found[0]) if found else None
+
+    async def since(self, since: Since, count: int, filters: Filters | None = None) -> list[Carried]:
+        """The first so many alerts from a moment or a number on, oldest first; with None the newest.
+
+        Fewer may come although there are more: a reading is bounded; see `page`.
+
+        Raises:
+            Unreachable: there is no bus now, or it does not answer.
+        """
+        return (await self.page(Wanted(since, count, filters or Filters()))).alerts
+
+    async def page(self, wanted: Wanted) -> Page:
+        """A page of history.
+
+        Raises:
+            Unreachable: there is no bus now, it does not answer, or the newest are not known yet.
+        """
+        bus = self._there()
+        if self.ready and covers(self._index, wanted.since):
+            return await page_by_index(bus, self._index, wanted)
+        if wanted.since is None:
+            raise Unreachable("the newest alerts are still being read")
+        return await page_by_reading(bus, wanted.since, wanted)
+
+    def _there(self) -> Bus:
+        if self._bus is None:
+            raise Unreachable("there is no connection to the bus")
+        return self._bus
