@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from alert_bridge.destinations.discord_address import address_of
 from baleen_contracts.alert import Severity
 
 DAY = 86_400.0
@@ -33,6 +34,16 @@ class DiscordSpec(_Served):
     """Put each alert's id into the footer of its embed, so that people can tell a repeat."""
     silent_below: Severity | None = None
     """Less severe alerts make no sound."""
+    channel_messages: Annotated[int, Field(ge=1, le=1_000)] = 28
+    """Messages that its channel takes in ``channel_seconds``, of which no header tells; Discord's is 30."""
+    channel_seconds: Annotated[float, Field(gt=0, le=3_600)] = 60.0
+    allow_private: bool = False
+    """Let a URL of another host than Discord and this machine lead into a private network."""
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        address_of(self.url.get_secret_value(), allow_private=self.allow_private)
+        return self
 
 
 class WebhookSpec(_Served):

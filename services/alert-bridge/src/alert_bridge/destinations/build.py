@@ -1,0 +1,37 @@
+"""Makes destinations of what the rules say of them."""
+
+from __future__ import annotations
+
+import httpx
+
+from alert_bridge.destinations.destination import Destination
+from alert_bridge.destinations.discord import DiscordDestination
+from alert_bridge.destinations.discord_limits import Limits
+from alert_bridge.destinations.spec import DiscordSpec, Spec
+from baleen_runtime.clock import Clock
+from baleen_runtime.logs import hide
+
+_OF_THIS_PROCESS = Limits()  # Discord counts by address, whoever in the process asks
+
+
+def build(
+    name: str,
+    spec: Spec,
+    *,
+    clock: Clock,
+    http: httpx.AsyncClient | None = None,
+    limits: Limits = _OF_THIS_PROCESS,
+) -> Destination:
+    """The destination *name*, whose secrets no log line shows from now on.
+
+    Args:
+        name: as in the rules.
+        spec: what the rules say of it.
+        clock: by which limits are kept.
+        http: a client to use instead of one of its own; it is not closed with the destination.
+        limits: of everything that goes out from this process's address.
+    """
+    hide([spec.url.get_secret_value()])
+    if isinstance(spec, DiscordSpec):
+        return DiscordDestination(name, spec, clock=clock, limits=limits, http=http)
+    raise NotImplementedError(spec.type)
