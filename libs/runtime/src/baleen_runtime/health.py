@@ -15,15 +15,17 @@ class Health:
     service: str
     needs: tuple[str, ...] = ()
     _reasons: dict[str, str] = field(default_factory=dict)
+    _notes: dict[str, str] = field(default_factory=dict)
     _draining: bool = False
 
     def __post_init__(self) -> None:
         for part in self.needs:
             self._reasons.setdefault(part, "has not reported yet")
 
-    def report(self, part: str, *, ok: bool, reason: str = "") -> None:
-        """Note that *part* is fine, or why it is not."""
+    def report(self, part: str, *, ok: bool, reason: str = "", note: str = "") -> None:
+        """Note that *part* is fine, with what to know of it all the same, or why it is not."""
         self._reasons[part] = "" if ok else (reason or "not ready")
+        self._notes[part] = note
 
     def drain(self) -> None:
         """Stop being ready for good: the service is leaving."""
@@ -40,6 +42,8 @@ class Health:
         return not self._draining and not any(self._reasons.values())
 
     def explain(self) -> dict[str, str]:
-        """Return each part with "ok" or what it lacks."""
-        parts = {part: reason or "ok" for part, reason in sorted(self._reasons.items())}
+        """Return each part with "ok", what it lacks, or what to know of it."""
+        parts = {
+            part: reason or self._notes.get(part) or "ok" for part, reason in sorted(self._reasons.items())
+        }
         return {"service": "draining", **parts} if self._draining else parts

@@ -2,7 +2,10 @@
 
 AlertBridgeError
 ├── SourcesUnreadable  stop: the file of sources is wrong; the message names it and the cure
+├── SpoolUnusable      stop: the file of the spool cannot be used; the message names it and the cure
 ├── BusAway            retry: the alert could not be stored in time
+│   ├── SpoolFull      nor kept on this disk: the spool holds as much as it may
+│   └── SpoolFailed    nor kept on this disk: the disk did not take it
 └── Refused            drop: this request is never accepted; ``outcome`` says why
     ├── Unreadable     the body cannot be read at all
     ├── Invalid        fields are wrong; ``problems`` names each
@@ -24,8 +27,11 @@ class Outcome(StrEnum):
     """How a request ended; a closed list, and a metric label."""
 
     STORED = "stored"
+    SPOOLED = "spooled"
     DUPLICATE = "duplicate"
     UNAVAILABLE = "unavailable"
+    SPOOL_FULL = "spool_full"
+    SPOOL_FAILED = "spool_failed"
     UNREADABLE = "unreadable"
     INVALID = "invalid"
     EMPTY = "empty"
@@ -52,10 +58,26 @@ class SourcesUnreadable(AlertBridgeError):  # noqa: N818 - the condition is the 
     """The file of sources cannot be used."""
 
 
+class SpoolUnusable(AlertBridgeError):  # noqa: N818
+    """The file of the spool cannot be used as it is; nothing in it was changed."""
+
+
 class BusAway(AlertBridgeError):  # noqa: N818
     """The bus did not confirm the alert in time. It may still get there: a repeat needs the same id."""
 
     outcome = Outcome.UNAVAILABLE
+
+
+class SpoolFull(BusAway):
+    """The bus is away, and what is kept for it on this disk has reached its bound."""
+
+    outcome = Outcome.SPOOL_FULL
+
+
+class SpoolFailed(BusAway):
+    """The bus is away, and the disk did not take the alert."""
+
+    outcome = Outcome.SPOOL_FAILED
 
 
 class Refused(AlertBridgeError):  # noqa: N818

@@ -22,7 +22,9 @@ from alert_bridge.receive.plain import alert_routes
 from alert_bridge.receive.sources import load_sources
 from alert_bridge.receive.webhook import webhook_routes
 from alert_bridge.settings import Settings
+from alert_bridge.store.figures import show_spool
 from alert_bridge.store.outlet import Outlet
+from alert_bridge.store.spool import Spool, open_spool
 from baleen_bus import Bus, BusClosed, open_bus
 from baleen_runtime.clock import SystemClock
 from baleen_runtime.health import Health
@@ -48,14 +50,27 @@ async def run(
     Raises:
         SourcesUnreadable: the file of sources cannot be used.
         PortBusy: another program has the port.
+        SpoolUnusable: the file of the spool cannot be used.
     """
+    async with open_spool(settings.spool, max_bytes=settings.spool_max_bytes) as spool:
+        await _run(settings, stop, spool, on_listening)
+
+
+async def _run(
+    settings: Settings,
+    stop: asyncio.Event,
+    spool: Spool | None,
+    on_listening: Callable[[int], None] | None,
+) -> None:
     sources = load_sources(settings.sources)
     hide(sources.tokens)
     registry = CollectorRegistry()
-    outlet = Outlet(within=settings.store_within, at_most=settings.max_waiting)
+    outlet = Outlet(within=settings.store_within, at_most=settings.max_waiting, spool=spool)
     metrics = Metrics(registry)
     metrics.waiting.set_function(lambda: outlet.waiting)
     health = Health("alert-bridge", needs=("bus",))
+    if outlet.relay is not None:
+        show_spool(outlet.relay, health, registry)
     desk = Desk(settings, sources, outlet, metrics, Mint(secrets.randbelow(1024)), SystemClock())
     app = _app(desk, health, registry)
     socket = listen_on(settings.host, settings.port, variable="ALERT_BRIDGE_PORT")
@@ -114,7 +129,7 @@ async def _hold_bus(settings: Settings, outlet: Outlet, health: Health, metrics:
     """
     closed = asyncio.Event()
     password = settings.nats_password.get_secret_value() if settings.nats_password else None
-    health.report("bus", ok=False, reason="not connected yet")
+    _report_away(outlet, health, "not connected yet")
     async with open_bus(
         url=settings.nats_url,
         user=settings.nats_user,
@@ -122,19 +137,24 @@ async def _hold_bus(settings: Settings, outlet: Outlet, health: Health, metrics:
         name="alert-bridge",
         on_closed=closed.set,
     ) as bus:
-        _report_on(bus, health, metrics)
+        _report_on(bus, outlet, health, metrics)
         async with outlet.over(bus):
             await closed.wait()
     raise BusClosed("the bus closed the connection for good")
 
 
-def _report_on(bus: Bus, health: Health, metrics: Metrics) -> None:
+def _report_away(outlet: Outlet, health: Health, why: str) -> None:
+    """Without the bus it may be sent work only if a spool keeps it."""
+    health.report("bus", ok=outlet.relay is not None, reason=why, note=f"{why}; alerts are kept on disk")
+
+
+def _report_on(bus: Bus, outlet: Outlet, health: Health, metrics: Metrics) -> None:
     def connected() -> None:
         health.report("bus", ok=True)
         metrics.connected.set(1)
 
     def disconnected() -> None:
-        health.report("bus", ok=False, reason="disconnected")
+        _report_away(outlet, health, "disconnected")
         metrics.connected.set(0)
 
     bus.on_reconnected(connected)

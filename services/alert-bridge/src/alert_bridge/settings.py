@@ -40,6 +40,16 @@ class Settings(ServiceSettings):
     max_waiting: int = Field(
         default=1000, ge=1, description="Requests that may wait for the bus at a time; more are sent away."
     )
+    spool: Path | None = Field(
+        default=None,
+        description="A file that keeps alerts while the bus is away, for this process alone. "
+        "Without it senders are told to come back.",
+    )
+    spool_max_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=64 * 1024,
+        description="The bytes of alerts that the spool may hold; its file may become twice as large.",
+    )
     max_body_bytes: int = Field(
         default=256 * 1024,
         ge=1024,

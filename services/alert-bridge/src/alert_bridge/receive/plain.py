@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from alert_bridge.errors import BusAway, Invalid, NotAllowed, Outcome, Refused, TooLarge, Unreadable
+from alert_bridge.errors import BusAway, Invalid, NotAllowed, Refused, TooLarge, Unreadable
 from alert_bridge.metrics import Dialect
 from alert_bridge.receive import shape
 from alert_bridge.receive.desk import RETRY_AFTER, Desk, body_up_to
 from alert_bridge.receive.sources import Source
+from alert_bridge.store.outlet import Spooled, outcome_of
 from baleen_contracts.alert import Alert
 
 _STATUS = {Unreadable: 400, Invalid: 422, TooLarge: 413}
@@ -23,8 +24,9 @@ def alert_routes(desk: Desk) -> APIRouter:
     async def take_alert(request: Request) -> JSONResponse:
         """Store one alert.
 
-        202 means that the bus has it; `duplicate` that it had one of this source and id before. The `id` in
-        the answer is the sender's own: its `id`, its `Idempotency-Key`, or else a fresh one.
+        202 means that the bus has it, or with `spooled` that this bridge's disk has it and the bus will;
+        `duplicate` that there was one of this source and id before. The `id` in the answer is the sender's
+        own: its `id`, its `Idempotency-Key`, or else a fresh one.
         """
         count = desk.timer(request, Dialect.JSON)
         try:
@@ -40,8 +42,9 @@ def alert_routes(desk: Desk) -> APIRouter:
                 503,
                 headers={"Retry-After": str(RETRY_AFTER)},
             )
-        count(Outcome.DUPLICATE if stored.duplicate else Outcome.STORED)
-        return JSONResponse({"id": alert.id, "seq": stored.seq, "duplicate": stored.duplicate}, 202)
+        count(outcome_of(stored))
+        answer = {"id": alert.id, "seq": stored.seq, "duplicate": stored.duplicate}
+        return JSONResponse({**answer, "spooled": True} if isinstance(stored, Spooled) else answer, 202)
 
     return routes
 

@@ -18,6 +18,7 @@ from alert_bridge.receive import discord, shape
 from alert_bridge.receive.desk import RETRY_AFTER, Desk, body_up_to, chunks_up_to
 from alert_bridge.receive.discord import Answer, Attachment, Post
 from alert_bridge.receive.mint import snowflake_of
+from alert_bridge.store.outlet import outcome_of
 
 _PATHS = ("/api/webhooks/{webhook_id}/{token}", "/api/v{version}/webhooks/{webhook_id}/{token}")
 _VERSIONS = frozenset(map(str, range(6, 11)))
@@ -90,7 +91,7 @@ async def _execute(
         name=source.name,
         now=now,
     )
-    return (Outcome.DUPLICATE if stored.duplicate else Outcome.STORED), answer
+    return outcome_of(stored), answer
 
 
 async def _read_post(desk: Desk, request: Request) -> Post:

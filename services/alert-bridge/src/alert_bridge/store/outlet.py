@@ -1,18 +1,19 @@
-"""Puts alerts on the bus and says when they are stored: no success is answered before."""
+"""Puts alerts on the bus, or in the spool, and says when one has them: no success is answered before."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
-import structlog
-
-from alert_bridge.errors import BusAway, TooLarge
-from baleen_bus import Bus, BusError, DropReason, OutboxFull, Publisher, PublishRefused, Stored
+from alert_bridge.errors import BusAway, Outcome
+from alert_bridge.store.parcel import Parcel
+from alert_bridge.store.relay import Relay, Spooled, refused
+from alert_bridge.store.spool import Spool
+from baleen_bus import Bus, BusError, Publisher, PublishRefused, Stored
 from baleen_contracts.alert import Alert
 
-log = structlog.get_logger(__name__)
+__all__ = ["Outlet", "Spooled", "outcome_of"]
 
 
 class Outlet:
@@ -21,14 +22,17 @@ class Outlet:
     Args:
         within: seconds an alert may take until it is stored.
         at_most: alerts that may be on their way at a time.
+        spool: keeps alerts while the bus does not take them; without one they are refused then.
     """
 
-    def __init__(self, *, within: float, at_most: int) -> None:
+    def __init__(self, *, within: float, at_most: int, spool: Spool | None = None) -> None:
         self._within = within
         self._at_most = at_most
         self._waiting = 0
         self._publisher: Publisher | None = None
         self._there = asyncio.Event()
+        self.relay = None if spool is None else Relay(spool, within=within)
+        """What there is to know of the spool."""
 
     @property
     def waiting(self) -> int:
@@ -44,37 +48,41 @@ class Outlet:
             if bus.connected:
                 self._there.set()
             try:
-                yield
+                async with self.relay.over(bus, publisher) if self.relay else nullcontext():
+                    yield
             finally:
                 self._there.clear()
                 for cancel in forget:
                     cancel()
                 self._publisher = None
 
-    async def store(self, alert: Alert) -> Stored:
-        """Return once a stream has *alert*.
+    async def store(self, alert: Alert) -> Stored | Spooled:
+        """Return once a stream has *alert*, or else the disk.
 
         Raises:
-            BusAway: that did not happen in time; it may still happen.
+            BusAway: that did not happen in time; it may still happen. `SpoolFull` and `SpoolFailed` are such.
             TooLarge: the bus takes no message of this size.
         """
         if self._waiting >= self._at_most:
             raise BusAway("too many alerts are waiting for the bus")
         self._waiting += 1
         try:
+            if self.relay is not None:
+                return await self.relay.store(_packed(alert))
+            return await self._store_on_bus(alert)
+        finally:
+            self._waiting -= 1
+
+    async def _store_on_bus(self, alert: Alert) -> Stored:
+        try:
             async with asyncio.timeout(self._within):
                 return await self._publish(alert)
         except TimeoutError:
             raise BusAway("the bus has not confirmed the alert in time") from None
         except PublishRefused as refusal:
-            if refusal.reason is DropReason.TOO_BIG:
-                raise TooLarge("the bus takes no message of this size") from None
-            log.error("the bus refused an alert", reason=str(refusal.reason))  # noqa: TRY400 - the reason is all
-            raise BusAway("the bus refused the alert") from None
-        except (OutboxFull, BusError):
+            raise refused(refusal) from None
+        except BusError:
             raise BusAway("the bus cannot take the alert now") from None
-        finally:
-            self._waiting -= 1
 
     async def _publish(self, alert: Alert) -> Stored:
         """Wait for a connection first: what was never handed over cannot arrive behind its sender's back."""
@@ -86,3 +94,17 @@ class Outlet:
     async def drain(self, within: float) -> int:
         """Give alerts that were handed over *within* seconds to be stored; returns how many were not."""
         return await self._publisher.drain(within) if self._publisher else 0
+
+
+def outcome_of(fate: Stored | Spooled) -> Outcome:
+    """How a request ends whose alert is kept."""
+    if fate.duplicate:
+        return Outcome.DUPLICATE
+    return Outcome.SPOOLED if isinstance(fate, Spooled) else Outcome.STORED
+
+
+def _packed(alert: Alert) -> Parcel:
+    try:
+        return Parcel.of(alert)
+    except ValueError:
+        raise BusAway("the bus refused the alert") from None
