@@ -250,9 +250,9 @@ A lease's lifetime is read from the bucket by whoever holds or wants one. It may
 start.
 
 A bucket holds 16 MiB and takes nothing more when it is full; `delivery` holds 256 MiB, and then lets go of
-what was written longest ago. All users share the bound of `demand`, so a team that wishes for tens of thousands of
-topics keeps gateways from writing new wishes until its own expire, ten minutes later at most. How many wishes
-are heard is bounded apart: gateways' first, then the newest others'.
+what was written longest ago. All users share the bound of `demand`, so a team that wishes for tens of
+thousands of topics keeps gateways from writing new wishes until its own expire, ten minutes later at most.
+How many wishes are heard is bounded apart: gateways' first, then the newest others'.
 
 | bucket | key | lives after its last write | written by | read by | what |
 |---|---|---|---|---|---|"""
