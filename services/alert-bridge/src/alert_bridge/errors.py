@@ -2,6 +2,7 @@
 
 AlertBridgeError
 ├── SourcesUnreadable  stop: the file of sources is wrong; the message names it and the cure
+├── RulesUnreadable    stop, or keep the old ones: the rules file is wrong; ``problems`` has every line
 ├── SpoolUnusable      stop: the file of the spool cannot be used; the message names it and the cure
 ├── BusAway            retry: the alert could not be stored in time
 │   ├── SpoolFull      nor kept on this disk: the spool holds as much as it may
@@ -56,6 +57,14 @@ class AlertBridgeError(BaleenRuntimeError):
 
 class SourcesUnreadable(AlertBridgeError):  # noqa: N818 - the condition is the name, as everywhere below
     """The file of sources cannot be used."""
+
+
+class RulesUnreadable(AlertBridgeError):  # noqa: N818
+    """The rules file cannot be used. ``problems`` has everything that is wrong, with file, line and path."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
 
 
 class SpoolUnusable(AlertBridgeError):  # noqa: N818

@@ -141,3 +141,5 @@ class Rules:
     routes: tuple[Route, ...] = ()
     mutes: tuple[Mute, ...] = ()
     watches: tuple[Watch, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What is allowed and yet hardly meant, a line each."""
