@@ -125,7 +125,7 @@ class _Reading:
             }
         if isinstance(node, yaml.SequenceNode):
             return [self.value(one, (*place, at), depth + 1) for at, one in enumerate(node.value)]
-        return None if node.style is None and node.value in _NOTHING else node.value
+        return None if _is_plain(node) and node.value in _NOTHING else node.value
 
     def _pairs(self, node: yaml.MappingNode, place: Place) -> Iterator[tuple[str, yaml.Node]]:
         first: dict[str, int] = {}
@@ -143,6 +143,10 @@ class _Reading:
 
     def _flaw(self, place: Place, line: int, sentence: str) -> None:
         self.flaws.append(Flaw(place, line, sentence))
+
+
+def _is_plain(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.style is None
 
 
 def _misspelt(error: yaml.MarkedYAMLError, text: str) -> Flaw:

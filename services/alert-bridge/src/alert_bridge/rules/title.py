@@ -25,8 +25,8 @@ def fields_in(title: str) -> tuple[str, ...]:
             found.append(part[1])
         elif part[0] not in _BRACES:
             raise ValueError(
-                f"column {part.start() + 1}: a brace holds the name of a field, as in {{symbol}}; doubled, it "
-                "stands for itself"
+                f"column {part.start() + 1}: a brace holds the name of a field, as in {{symbol}}; doubled, "
+                "it stands for itself"
             )
     return tuple(dict.fromkeys(found))
 
