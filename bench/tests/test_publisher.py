@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from asyncio.subprocess import PIPE
 from collections import Counter
+from subprocess import PIPE, Popen
 
 from bench.publisher import Form
 from bench.stamp import MARK, symbol
@@ -28,14 +28,7 @@ def test_a_filled_form_announces_its_own_length():
 
 async def test_every_message_is_stored_once_and_is_a_signal_with_its_own_stamp(nats_server: NatsServer):
     """A hundred messages of five tickers arrive whole, none taken for a repeat of another."""
-    command = ["-m", "bench.publisher", "--url", nats_server.url, "--rate", "500", "--tickers", "5"]
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdin=PIPE, stdout=PIPE)
-    assert process.stdout is not None
-    async for report in process.stdout:
-        if json.loads(report)["stored"] >= 100:
-            break
-    await process.communicate()
-    assert process.returncode == 0
+    await asyncio.to_thread(_publish, nats_server.url, at_least=100)
 
     async with open_bus(url=nats_server.url, name="reader", connect_within=5) as bus:
         found, _ = await fetch_chunk(bus, "SIGNAL", ["signal.v1.>"], 0, 100)
@@ -43,3 +36,13 @@ async def test_every_message_is_stored_once_and_is_a_signal_with_its_own_stamp(n
     notes = [signal.model_dump()["signal"]["note"] for signal in signals]
     assert [int(note[len(MARK) : len(MARK) + 10]) for note in notes] == list(range(100))
     assert Counter(signal.symbol for signal in signals) == {symbol(n): 20 for n in range(5)}
+
+
+def _publish(url: str, *, at_least: int) -> None:
+    """Runs a publisher until so many of its messages are stored."""
+    command = [sys.executable, "-m", "bench.publisher", "--url", url, "--rate", "500", "--tickers", "5"]
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any(json.loads(report)["stored"] >= at_least for report in process.stdout)
+        process.communicate(timeout=5)
+    assert process.returncode == 0
