@@ -24,11 +24,14 @@ _T = TypeVar("_T")
 class Bus:
     """A connection that reconnects for ever and tells of it by callbacks, in order of registration."""
 
-    def __init__(self, name: str, on_closed: Callback | None) -> None:
+    def __init__(
+        self, name: str, on_closed: Callback | None = None, on_failed: Callback | None = None
+    ) -> None:
         self.stats = BusStats()
         self.nc = WireClient(self._handler_failed)
         self.name = name
         self._on_closed = on_closed
+        self._on_failed = on_failed
         self._leaving = False
         self._refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._reconnected: list[Callback] = []
@@ -212,6 +215,8 @@ class Bus:
         try:
             kind = type(error).__name__
             self.stats.errors[kind] = self.stats.errors.get(kind, 0) + 1
+            if self._on_failed is not None and not self.connected:
+                self._on_failed()
             words = str(error).lower()
             if "permissions violation" in words:
                 self.stats.denials += 1
@@ -265,18 +270,20 @@ async def open_bus(
     name: str,
     connect_within: float | None = None,
     on_closed: Callback | None = None,
+    on_failed: Callback | None = None,
 ) -> AsyncIterator[Bus]:
     """Connects, and stays connected until the block is left.
 
     Without ``connect_within`` (seconds) it waits for the server for ever, so that services may start in any
     order. ``on_closed`` is called when the client gave up for good; the service should then end.
+    ``on_failed`` is called after every attempt to connect that failed; the next one follows by itself.
 
     Raises:
         Unreachable: not connected within ``connect_within``, or JetStream is not enabled.
         AccessRefused: wrong user or password.
         ServerTooOld: the JetStream API level is below 1.
     """
-    bus = Bus(name, on_closed)
+    bus = Bus(name, on_closed, on_failed)
     try:
         try:
             async with asyncio.timeout(connect_within):

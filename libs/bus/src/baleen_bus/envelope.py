@@ -42,14 +42,25 @@ class Envelopes:
             PublishRefused: no stream keeps this kind of message, its subject cannot travel, or it has no
                 JSON, subject or id to travel as.
         """
+        subject, head, body, route = self._parts(message)
+        size = len(head)
+        command = f"HPUB {subject} {reply} {size} {size + len(body)}\r\n{head}"
+        return subject, b"%b%b\r\n" % (command.encode("ascii"), body), route
+
+    def letter(self, message: Publishable) -> tuple[str, dict[str, str], bytes]:
+        """The subject, the headers and the body of ``message``; raises as ``frame``."""
+        subject, head, body, _ = self._parts(message)
+        return subject, dict(Headers(head.encode("ascii"))), body
+
+    def _parts(self, message: Publishable) -> tuple[str, str, bytes, Route]:
         try:
-            return self._frame(message, reply)
+            return self._written(message)
         except PublishRefused:
             raise
         except Exception as error:  # a message may hold what no check foresaw, and must not stop the rest
             raise PublishRefused(DropReason.MALFORMED, f"{type(error).__name__}: {error}"[:200]) from error
 
-    def _frame(self, message: Publishable, reply: str) -> tuple[str, bytes, Route]:
+    def _written(self, message: Publishable) -> tuple[str, str, bytes, Route]:
         kind = self._kinds.get(type(message))
         if kind is None:
             kind = self._kinds[type(message)] = self._kind(type(message))
@@ -61,9 +72,7 @@ class Envelopes:
         identity = header_value(message.message_id)
         time = orjson.dumps(message.occurred_at, option=orjson.OPT_UTC_Z)[1:-1].decode()
         head = f"NATS/1.0\r\nNats-Msg-Id: {identity}{middle}{identity}\r\nce-time: {time}\r\n\r\n"
-        size = len(head)
-        command = f"HPUB {subject} {reply} {size} {size + len(body)}\r\n{head}"
-        return subject, b"%b%b\r\n" % (command.encode("ascii"), body), route
+        return subject, head, body, route
 
     def _kind(self, kind: type[Publishable]) -> tuple[str, Route]:
         entity = by_name(kind.entity)
