@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alert_bridge.account.index import Index
 from alert_bridge.account.wanted import Filters, Kind
 
-BOT, DESK = Kind("flow", "bot", "spy", ""), Kind("flow", "desk", "", "error")
+BOT: Kind = ("flow", "bot", "spy", "")
+DESK: Kind = ("flow", "desk", "", "error")
 ALL = Filters()
 
 
@@ -79,7 +82,7 @@ def test_a_stream_made_anew_begins_empty():
 
     assert index.seqs_of("a") == []
     assert index.seq_of_message("1001") is None
-    assert index.from_seq(1, ALL, 10) == [1]
+    assert index.onwards(1, ALL, 10) == ([1], None)
 
 
 def test_alerts_are_chosen_by_place_and_kind():
@@ -87,11 +90,30 @@ def test_alerts_are_chosen_by_place_and_kind():
     index = filled("a", "b", "c")
     index.add(4, 40, "d", 4, DESK)
 
-    assert index.from_seq(2, ALL, 10) == [2, 3, 4]
-    assert index.from_seq(2, ALL, 2) == [2, 3]
-    assert index.from_moment(30, ALL, 10) == [3, 4]
-    assert index.backwards(ALL, 2) == [4, 3]
-    assert index.backwards(Filters(sources=frozenset({"bot"})), 2) == [3, 2]
+    assert index.onwards(2, ALL, 10) == ([2, 3, 4], None)
+    assert index.onwards(2, ALL, 2) == ([2, 3], 4)
+    assert index.backwards(9, ALL, 2) == ([4, 3], 2)
+    assert index.backwards(3, ALL, 2) == ([3, 2], 1)
+    assert index.backwards(4, Filters(sources=frozenset({"bot"})), 5) == ([3, 2, 1], None)
+    assert (index.first_from(30), index.first_from(31), index.first_from(41)) == (3, 4, 5)
+
+
+def test_a_look_at_many_rows_is_taken_in_parts(monkeypatch):
+    """Nobody else waits for long; where the part ended is told."""
+    monkeypatch.setattr("alert_bridge.account.index._LOOKED_AT", 2)
+    index = filled("a", "b", "c")
+
+    assert index.onwards(1, Filters(sources=frozenset({"desk"})), 5) == ([], 3)
+    assert index.onwards(3, Filters(sources=frozenset({"desk"})), 5) == ([], None)
+
+
+def test_the_garbage_collector_need_not_look_at_what_is_known():
+    """A hundred thousand rows do not make every collection slower."""
+    index = filled("a", "b")
+    gc.collect()
+    gc.collect()
+
+    assert not any(gc.is_tracked(row) for row in index._rows)
 
 
 @given(
@@ -116,4 +138,5 @@ def test_whatever_comes_it_says_what_a_list_would(most, told):
             assert index.seqs_of(name) == [number for number, known in plain if known == name]
             if index.seqs_of(name) and index.seq_of_message(str(ord(name))) is not None:
                 assert index.seq_of_message(str(ord(name))) == index.seqs_of(name)[-1]
-        assert index.from_seq(0, ALL, 100) == [number for number, _ in plain]
+        assert index.onwards(0, ALL, 100) == ([number for number, _ in plain], None)
+        assert index.backwards(99, ALL, 100) == ([number for number, _ in reversed(plain)], None)

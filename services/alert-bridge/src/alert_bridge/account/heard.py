@@ -13,9 +13,9 @@ from alert_bridge.receive.mint import snowflake_of
 from baleen_bus import Delivered
 from baleen_bus.envelope import header_text
 from baleen_contracts.alert import Alert
+from baleen_contracts.message import micros
 
 _PREFIX: Final = f"{Alert.entity}:"
-_MICROSECONDS: Final = 1_000_000
 _LONGEST: Final = 200
 
 
@@ -27,7 +27,7 @@ def heard(item: Delivered) -> tuple[int, int, str, int, Kind]:
     """
     body = _body(item.body)
     identity = header_text(item.headers.get("Nats-Msg-Id", "")).removeprefix(_PREFIX)
-    kind = Kind(
+    kind = (
         _word(body.get("alert_type")),
         _word(body.get("source")),
         _word(body.get("symbol")),
@@ -37,7 +37,7 @@ def heard(item: Delivered) -> tuple[int, int, str, int, Kind]:
     alert_id = own if isinstance(own, str) and own else identity
     return (
         item.seq,
-        round(stored_at(item).timestamp() * _MICROSECONDS),
+        micros(stored_at(item)),
         alert_id[:_LONGEST],
         int(snowflake_of(identity)),
         kind,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -14,13 +16,13 @@ from alert_bridge.account.wanted import Filters, Since, Wanted
 from alert_bridge.carried import Carried
 from baleen_bus import Bus, Delivered
 from baleen_bus.reading import stream_state
+from baleen_contracts.message import micros
 from baleen_contracts.tokens import name_token, symbol_token
 
 LOOKED_AT: Final = 10_000
 """Alerts that are read for one page at most."""
 PAGE_BYTES: Final = 8 << 20
 _CHUNK: Final = 200
-_MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -47,21 +49,30 @@ async def page_by_index(bus: Bus, index: Index, wanted: Wanted) -> Page:
     """
     filters, since = wanted.filters, wanted.since
     most = LOOKED_AT if filters.text else wanted.limit
-    page = Page(next=index.newest + 1)
     if since is None:
-        await _fill(bus, page, index.backwards(filters, most), wanted, backwards=True)
+        page = Page(next=index.newest + 1)
+        seqs, _ = await _collect(index.backwards, index.newest, filters, most)
+        await _fill(bus, page, seqs, wanted, backwards=True)
         page.alerts.reverse()
         return page
-    if isinstance(since, int):
-        page.next = max(page.next, since)
-        seqs = index.from_seq(since, filters, most + 1)
-    else:
-        seqs = index.from_moment(round(since.timestamp() * _MICROSECONDS), filters, most + 1)
-    page.more = len(seqs) > most
-    if page.more:
-        page.next = seqs[most]
-    await _fill(bus, page, seqs[:most], wanted, backwards=False)
+    start = since if isinstance(since, int) else index.first_from(micros(since))
+    seqs, left_at = await _collect(index.onwards, start, filters, most)
+    page = Page(next=left_at or max(start, index.newest + 1), more=left_at is not None)
+    await _fill(bus, page, seqs, wanted, backwards=False)
     return page
+
+
+async def _collect(
+    some: Callable[[int, Filters, int], tuple[list[int], int | None]], start: int, filters: Filters, most: int
+) -> tuple[list[int], int | None]:
+    """Numbers of alerts that are meant, as many as wanted, letting others work in between."""
+    found: list[int] = []
+    place: int | None = start
+    while place is not None and len(found) < most:
+        part, place = some(place, filters, most - len(found))
+        found += part
+        await asyncio.sleep(0)
+    return found, place
 
 
 async def page_by_reading(bus: Bus, start: int | datetime, wanted: Wanted) -> Page:
@@ -98,7 +109,7 @@ def covers(index: Index, since: Since) -> bool:
     if isinstance(since, int):
         return since > index.floor
     oldest = index.reaches_back_to
-    return oldest is not None and round(since.timestamp() * _MICROSECONDS) >= oldest
+    return oldest is not None and micros(since) >= oldest
 
 
 async def _fill(bus: Bus, page: Page, seqs: list[int], wanted: Wanted, *, backwards: bool) -> None:

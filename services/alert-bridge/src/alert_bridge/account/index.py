@@ -6,9 +6,11 @@ collector soon stops looking at; kinds are shared among equal ones.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable
-from itertools import islice, takewhile
+from collections.abc import Iterable
+from itertools import islice
+from operator import itemgetter
 from typing import Final
 
 from alert_bridge.account.wanted import Filters, Kind
@@ -16,6 +18,8 @@ from alert_bridge.account.wanted import Filters, Kind
 NEWEST: Final = 100_000
 """How many alerts are known by their id."""
 _KINDS_SHARED: Final = 4_096
+_LOOKED_AT: Final = 10_000
+"""Rows looked at in one go, which takes a few milliseconds."""
 _DIGITS: Final = 20
 
 Row = tuple[int, int, str, int, Kind]
@@ -98,23 +102,25 @@ class Index:
             return None
         meant = [row for row in (*self._rows_of(message_id), self._by_message.get(int(message_id))) if row]
         name = None if source is None else source.casefold()
-        return max((row[0] for row in meant if name is None or row[4].source == name), default=None)
+        return max((row[0] for row in meant if name is None or row[4][1] == name), default=None)
 
-    def from_seq(self, seq: int, filters: Filters, most: int) -> list[int]:
-        """At most so many numbers from *seq* on of alerts whose kind is meant, oldest first."""
-        return _fitting(self._later(lambda row: row[0] >= seq), filters, most)
+    def first_from(self, at: int) -> int:
+        """The number of the first alert stored at *at* (microseconds of the epoch) or later."""
+        place = bisect_left(self._rows, at, key=itemgetter(1))
+        return self._rows[place][0] if place < len(self._rows) else self.newest + 1
 
-    def from_moment(self, at: int, filters: Filters, most: int) -> list[int]:
-        """The same of alerts stored at *at* (microseconds of the epoch) or later."""
-        return _fitting(self._later(lambda row: row[1] >= at), filters, most)
+    def onwards(self, seq: int, filters: Filters, most: int) -> tuple[list[int], int | None]:
+        """Some numbers from *seq* on of alerts whose kind is meant, rising.
 
-    def backwards(self, filters: Filters, most: int) -> list[int]:
-        """At most so many numbers of alerts whose kind is meant, newest first."""
-        return _fitting(reversed(self._rows), filters, most)
+        At most so many, and of a bounded number of rows: with them, where to go on, or None at the end.
+        """
+        place = bisect_left(self._rows, seq, key=itemgetter(0))
+        return _fitting(islice(self._rows, place, None), filters, most)
 
-    def _later(self, is_later: Callable[[Row], bool]) -> Iterable[Row]:
-        """The rows from the first on after which all are later, found from the end, where most ask for."""
-        return reversed(list(takewhile(is_later, reversed(self._rows))))
+    def backwards(self, seq: int, filters: Filters, most: int) -> tuple[list[int], int | None]:
+        """The same from *seq* on down, falling."""
+        place = bisect_left(self._rows, seq + 1, key=itemgetter(0))
+        return _fitting(islice(reversed(self._rows), len(self._rows) - place, None), filters, most)
 
     def _rows_of(self, alert_id: str) -> list[Row]:
         held = self._by_id.get(alert_id)
@@ -139,5 +145,15 @@ class Index:
             del self._by_message[message_id]
 
 
-def _fitting(rows: Iterable[Row], filters: Filters, most: int) -> list[int]:
-    return list(islice((row[0] for row in rows if filters.fits(row[4])), most))
+def _fitting(rows: Iterable[Row], filters: Filters, most: int) -> tuple[list[int], int | None]:
+    fits: dict[int, bool] = {}  # by kind, as it is kept: each is looked at once
+    found: list[int] = []
+    for looked, (seq, _, _, _, kind) in enumerate(rows):
+        if len(found) >= most or looked >= _LOOKED_AT:
+            return found, seq
+        meant = fits.get(id(kind))
+        if meant is None:
+            meant = fits[id(kind)] = filters.fits(kind)
+        if meant:
+            found.append(seq)
+    return found, None

@@ -19,14 +19,8 @@ Since = datetime | int | None
 """A moment, the number of the first wanted, or None for the newest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What an alert is told apart by without reading it; all in small letters."""
-
-    alert_type: str
-    source: str
-    symbol: str
-    severity: str
+Kind = tuple[str, str, str, str]
+"""What an alert is told apart by without reading it: type, source, symbol, severity, all in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +43,12 @@ class Filters:
 
     def fits(self, kind: Kind) -> bool:
         """Whether an alert of this kind is meant, as far as its kind tells: the text is not looked at."""
+        alert_type, source, symbol, severity = kind
         return (
-            (not self.types or kind.alert_type in self.types)
-            and (not self.sources or kind.source in self.sources)
-            and (not self.symbols or kind.symbol in self.symbols)
-            and (self.severity is None or rank(kind.severity) >= rank(self.severity))
+            (not self.types or alert_type in self.types)
+            and (not self.sources or source in self.sources)
+            and (not self.symbols or symbol in self.symbols)
+            and (self.severity is None or rank(severity) >= rank(self.severity))
         )
 
     def meets(self, alert: Alert) -> bool:
@@ -72,7 +67,7 @@ class Wanted:
 
 def kind_of(alert: Alert) -> Kind:
     """The kind of an alert."""
-    return Kind(
+    return (
         alert.alert_type.casefold(),
         alert.source.casefold(),
         (alert.symbol or "").casefold(),
