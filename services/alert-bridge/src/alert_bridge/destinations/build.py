@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import httpx
 
+from alert_bridge.destinations.apprise import AppriseDestination
 from alert_bridge.destinations.destination import Destination
 from alert_bridge.destinations.discord import DiscordDestination
 from alert_bridge.destinations.discord_limits import Limits
-from alert_bridge.destinations.spec import DiscordSpec, Spec
+from alert_bridge.destinations.spec import DiscordSpec, Spec, WebhookSpec
+from alert_bridge.destinations.webhook import WebhookDestination
 from baleen_runtime.clock import Clock
 from baleen_runtime.logs import hide
 
@@ -34,4 +36,7 @@ def build(
     hide([spec.url.get_secret_value()])
     if isinstance(spec, DiscordSpec):
         return DiscordDestination(name, spec, clock=clock, limits=limits, http=http)
-    raise NotImplementedError(spec.type)
+    if isinstance(spec, WebhookSpec):
+        hide([spec.secret.get_secret_value()])
+        return WebhookDestination(name, spec, clock=clock, http=http)
+    return AppriseDestination(name, spec)

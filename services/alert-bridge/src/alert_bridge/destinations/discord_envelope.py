@@ -77,11 +77,6 @@ class Envelope:
         return payload | {name: value for name, value in named.items() if value}
 
 
-def reference_of(alert: Alert) -> str:
-    """By what people look *alert* up: its sender's id."""
-    return alert.id or alert.identity
-
-
 def envelope_of(alert: Alert, spec: DiscordSpec) -> Envelope:
     """The envelope of a message that says *alert*."""
     labels = alert.labels

@@ -13,6 +13,7 @@ from typing import Any
 from alert_bridge.carried import Carried
 from alert_bridge.destinations.destination import Packed
 from alert_bridge.destinations.discord_embed import (
+    COLOURS,
     MAX_DESCRIPTION,
     MAX_EMBEDS,
     MAX_TOTAL,
@@ -22,10 +23,10 @@ from alert_bridge.destinations.discord_embed import (
     severity_of,
     size_of,
 )
-from alert_bridge.destinations.discord_envelope import Envelope, envelope_of, reference_of
-from alert_bridge.destinations.discord_plain import digest_embed, plain_text
+from alert_bridge.destinations.discord_envelope import Envelope, envelope_of
 from alert_bridge.destinations.discord_text import cut, text_of, units
 from alert_bridge.destinations.spec import DiscordSpec
+from alert_bridge.destinations.words import digest_within, reference_of, texts_within
 from baleen_contracts.alert import Alert, Severity
 
 MAX_CONTENT = 2_000
@@ -92,7 +93,7 @@ def pack(waiting: Sequence[Carried], spec: DiscordSpec, *, digest: bool) -> Pack
         return _digest([one.alert for one in waiting], spec)
     alerts = [one.alert for one in waiting[:covers]]
     body = _body(piece.envelope, piece.content, piece.embeds)
-    text = plain_text(alerts) if piece.embeds else piece.content
+    text = texts_within(alerts, MAX_CONTENT) if piece.embeds else piece.content
     plain = _body(piece.envelope.plainest(), text, [])
     return Packed(covers, body, None if plain == body else plain)
 
@@ -167,5 +168,12 @@ def _digest(alerts: Sequence[Alert], spec: DiscordSpec) -> Packed:
     silent = all(envelope_of(alert, spec).silent for alert in alerts)
     envelope = first.for_all(silent=silent)
     worst = max(map(severity_of, alerts), key=list(Severity).index)
-    body = _body(envelope, "", [digest_embed(alerts, worst)])
-    return Packed(len(alerts), body, _body(envelope.plainest(), plain_text(alerts), []))
+    embed = {
+        "title": f"{len(alerts)} alerts",
+        "description": digest_within(alerts, MAX_DESCRIPTION),
+        "color": COLOURS[worst],
+        "timestamp": alerts[-1].occurred_at.isoformat(),
+        "footer": {"text": f"from {reference_of(alerts[0])} to {reference_of(alerts[-1])}"},
+    }
+    plain = _body(envelope.plainest(), digest_within(alerts, MAX_CONTENT), [])
+    return Packed(len(alerts), _body(envelope, "", [embed]), plain)

@@ -45,7 +45,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
             NotPublic: one of the addresses is not public; then none is tried.
         """
         url, host = request.url, request.url.host
-        addresses = await _addresses(host, url.port or (443 if url.scheme == "https" else 80))
+        addresses = await addresses_of(host, url.port or (443 if url.scheme == "https" else 80))
         if not all(map(is_public, addresses)):
             raise NotPublic("the host's address is private, local or reserved", request=request)
         request.extensions = {**request.extensions, "sni_hostname": host}  # and whose certificate is wanted
@@ -63,7 +63,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         await self._within.aclose()
 
 
-async def _addresses(host: str, port: int) -> list[str]:
+async def addresses_of(host: str, port: int) -> list[str]:
     """The addresses of *host*, each once.
 
     Raises:

@@ -6,7 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from alert_bridge.destinations.apprise_message import check_service
 from alert_bridge.destinations.discord_address import address_of
+from alert_bridge.destinations.webhook_message import check_url, key_of
 from baleen_contracts.alert import Severity
 
 DAY = 86_400.0
@@ -52,8 +54,15 @@ class WebhookSpec(_Served):
     type: Literal["webhook"]
     url: SecretStr
     secret: SecretStr
+    """``whsec_`` and 16 to 64 random bytes in base64."""
     allow_private: bool = False
-    """Let the URL lead to a private, loopback or link-local address."""
+    """Let the URL lead to a private, loopback or link-local address, and be plain ``http://``."""
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        check_url(self.url.get_secret_value(), allow_private=self.allow_private)
+        key_of(self.secret.get_secret_value())
+        return self
 
 
 class AppriseSpec(_Served):
@@ -61,6 +70,13 @@ class AppriseSpec(_Served):
 
     type: Literal["apprise"]
     url: SecretStr
+    allow_private: bool = False
+    """Let the URL name a host in a private network, or this machine."""
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        check_service(self.url.get_secret_value())
+        return self
 
 
 Spec = Annotated[DiscordSpec | WebhookSpec | AppriseSpec, Field(discriminator="type")]
