@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -99,3 +102,116 @@ def bridge_with(nats_server: NatsServer, tmp_path: Path) -> Callable[..., object
 def alerts(nats_server: NatsServer) -> Callable[[], Awaitable[list[Alert]]]:
     """Reads what the stream has."""
     return lambda: stored_alerts(nats_server.url)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that a stranger got; names of headers in small letters."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """What its body says."""
+        return json.loads(self.body)
+
+
+class Stranger:
+    """An HTTP server of somebody else's: it answers as the test says, else like a webhook of Discord."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.port = 0
+        self.heard = asyncio.Event()
+        self._answers: deque[tuple[int, bytes, dict[str, str]] | None] = deque()
+        self._silence = asyncio.Event()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Where its webhook is."""
+        return f"http://127.0.0.1:{self.port}/api/webhooks/1234567890/secret-token"
+
+    @property
+    def posts(self) -> list[Asked]:
+        """Messages that it was sent."""
+        return [asked for asked in self.asked if asked.method == "POST"]
+
+    def says(self, status: int, body: Any = b"", headers: dict[str, str] | None = None) -> None:
+        """The next answer that is not planned yet."""
+        told = dict(headers or {})
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            told.setdefault("Content-Type", "application/json")
+        self._answers.append((status, body, told))
+
+    def cuts(self) -> None:
+        """The next request is read, and the connection then reset without an answer."""
+        self._answers.append(None)
+
+    def falls_silent(self) -> None:
+        """The next request is read, and nothing follows until the test is over."""
+        self._answers.append((0, b"", {}))
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._silence.set()
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while (asked := await _read_request(reader)) is not None:
+                self.asked.append(asked)
+                answer = self._answers.popleft() if self._answers else _as_discord(asked)
+                self.heard.set()
+                if answer is None:
+                    writer.transport.abort()
+                    return
+                status, body, headers = answer
+                if not status:
+                    await self._silence.wait()
+                    return
+                lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body)}"]
+                lines += [f"{name}: {value}" for name, value in headers.items()]
+                writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+                await writer.drain()
+        except ConnectionError:
+            pass  # whoever asked did not stay for the answer
+        finally:
+            writer.close()
+
+
+async def _read_request(reader: asyncio.StreamReader) -> Asked | None:
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    except asyncio.IncompleteReadError:
+        return None
+    first, *lines = head.strip().split("\r\n")
+    method, target, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    parts = urlsplit(target)
+    return Asked(method, parts.path, dict(parse_qsl(parts.query)), headers, body)
+
+
+def _as_discord(asked: Asked) -> tuple[int, bytes, dict[str, str]]:
+    if asked.method == "DELETE":
+        return 204, b"", {}
+    said = {"id": "99", "channel_id": asked.query.get("thread_id", "777")}
+    return 200, json.dumps(said).encode(), {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+async def stranger() -> AsyncIterator[Stranger]:
+    """Somebody else's HTTP server."""
+    async with Stranger() as running:
+        yield running

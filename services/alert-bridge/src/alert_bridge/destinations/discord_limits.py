@@ -11,7 +11,6 @@ of that length at Discord holds more than the limit.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,10 +54,7 @@ class Window:
 
     def absorb(self, other: Window) -> None:
         """Count what *other* counted as well."""
-        ended = list(self._ended)
-        for at in other._ended:
-            insort(ended, at)
-        self._ended.extend(ended[-_MOST_REMEMBERED:])
+        self._ended = deque(sorted([*self._ended, *other._ended]), maxlen=_MOST_REMEMBERED)
 
 
 @dataclass(slots=True)
