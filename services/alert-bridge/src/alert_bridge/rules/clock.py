@@ -17,8 +17,18 @@ from alert_bridge.rules.model import Quiet
 _DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
 _WEEK: Final = 7
+_EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9990, 1, 1, tzinfo=UTC)
 
 Period = tuple[datetime, datetime]
+
+
+def reckonable(moment: datetime) -> datetime:
+    """The moment, or the nearest one from which times of day can be reckoned everywhere.
+
+    A publisher may say any time, the first and last of the calendar too.
+    """
+    return min(max(moment, _EARLIEST), _LATEST)
 
 
 def quiet_until(quiet: Quiet, now: datetime) -> datetime | None:

@@ -8,12 +8,12 @@ hours either: nobody hears it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
 from alert_bridge.reasons import Suppressed, Wait
-from alert_bridge.rules.clock import quiet_until
+from alert_bridge.rules.clock import quiet_until, reckonable
 from alert_bridge.rules.memory import Memory, Note
 from alert_bridge.rules.model import Mute, Once, Quiet, Route, Rules
 from alert_bridge.rules.seen import Key, Seen, rank_of
@@ -21,9 +21,6 @@ from baleen_contracts.alert import Alert
 
 __all__ = ["Decision", "Hold", "Memory", "Send", "Suppress", "decide", "memory_span"]
 
-_EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(9990, 1, 1, tzinfo=UTC)
-"""Beyond them, times of day cannot be reckoned with everywhere; a publisher may say any time."""
 _DEDUPE: Final = "dedupe"
 _COOLDOWN: Final = "cooldown"
 
@@ -76,7 +73,7 @@ def decide(rules: Rules, destination: str, alert: Alert, memory: Memory, *, now:
             ``received_at``, or when the stream took it if that was earlier, since a publisher's clock that is
             ahead must hold nothing for long.
     """
-    now = min(max(now, _EARLIEST), _LATEST)
+    now = reckonable(now)
     seen = Seen(alert)
     route = route_to(rules, destination, seen)
     if route is None:

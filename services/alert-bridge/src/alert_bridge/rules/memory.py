@@ -47,6 +47,12 @@ class Memory:
             return None
         return now.timestamp() - note.at
 
+    def copy(self) -> Memory:
+        """Another memory of the same, for asking what would be."""
+        other = Memory(self._most)
+        other._notes = self._notes.copy()
+        return other
+
     def take(self, note: Note) -> None:
         """Note one that is let through, as the newest."""
         self._notes.pop(note.place, None)
