@@ -19,7 +19,7 @@ def test_a_source_is_made_once(tmp_path):
 
     assert first == again
     assert first.token != other.token
-    assert {source.name for source in load_sources(path)._by_id.values()} == {"local", "bot"}
+    assert load_sources(path).names == {"local", "bot"}
 
 
 def test_the_file_is_the_owners_alone(tmp_path):

@@ -7,13 +7,17 @@ AlertBridgeError
 ├── BusAway            retry: the alert could not be stored in time
 │   ├── SpoolFull      nor kept on this disk: the spool holds as much as it may
 │   └── SpoolFailed    nor kept on this disk: the disk did not take it
+├── TooMany            retry: its source has sent as much as it may; ``retry_after`` says when
 └── Refused            drop: this request is never accepted; ``outcome`` says why
     ├── Unreadable     the body cannot be read at all
+    ├── Encoded        it is compressed
+    ├── TooSlow        it did not end in time
     ├── Invalid        fields are wrong; ``problems`` names each
     ├── Empty          a message that says nothing
     ├── TooLarge       the body is over the limit
     ├── NotAllowed     no credential, a wrong one, or one for somebody else
-    └── UnknownWebhook no webhook has this id and token
+    ├── UnknownWebhook no webhook has this id and token
+    └── UnknownMessage this webhook has no such message
 """
 
 from __future__ import annotations
@@ -39,6 +43,11 @@ class Outcome(StrEnum):
     TOO_LARGE = "too_large"
     NOT_ALLOWED = "not_allowed"
     UNKNOWN_WEBHOOK = "unknown_webhook"
+    UNKNOWN_MESSAGE = "unknown_message"
+    ENCODED = "encoded"
+    TOO_SLOW = "too_slow"
+    RATE_LIMITED = "rate_limited"
+    READ = "read"
     MISDIRECTED = "misdirected"
     FAILED = "failed"
 
@@ -89,6 +98,19 @@ class SpoolFailed(BusAway):
     outcome = Outcome.SPOOL_FAILED
 
 
+class TooMany(AlertBridgeError):  # noqa: N818
+    """A source sends more than its limit."""
+
+    outcome = Outcome.RATE_LIMITED
+
+    def __init__(self, retry_after: float, requests: int) -> None:
+        self.retry_after = retry_after
+        """Seconds until its next request may come."""
+        self.requests = requests
+        """How many its limit lets through at once."""
+        super().__init__("this source has sent as much as it may; come back later")
+
+
 class Refused(AlertBridgeError):  # noqa: N818
     """The request is not accepted, however often it is sent."""
 
@@ -133,7 +155,25 @@ class NotAllowed(Refused):
         super().__init__(message)
 
 
+class Encoded(Refused):
+    """The body is compressed: how large it is cannot be told before it is."""
+
+    outcome = Outcome.ENCODED
+
+
+class TooSlow(Refused):
+    """The body did not end in time."""
+
+    outcome = Outcome.TOO_SLOW
+
+
 class UnknownWebhook(Refused):
     """No such webhook; a wrong token is told apart from a wrong id by nobody."""
 
     outcome = Outcome.UNKNOWN_WEBHOOK
+
+
+class UnknownMessage(Refused):
+    """No such message, or not this webhook's, or deleted."""
+
+    outcome = Outcome.UNKNOWN_MESSAGE

@@ -15,7 +15,16 @@ class Dialect(StrEnum):
     """How a request was spoken."""
 
     JSON = "json"
+    """The contract's own, at `/alerts`."""
     DISCORD = "discord"
+    SLACK = "slack"
+    GITHUB = "github"
+    ALERTMANAGER = "alertmanager"
+    GRAFANA = "grafana"
+    TRADINGVIEW = "tradingview"
+    APPRISE = "apprise"
+    ANY_JSON = "any_json"
+    """Anybody's, at `/in/json`."""
 
 
 class Metrics:

@@ -11,14 +11,17 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
+from starlette.responses import Response
 
 from alert_bridge.errors import Outcome
 from alert_bridge.metrics import Metrics
-from alert_bridge.receive.desk import Desk
-from alert_bridge.receive.discord import failed_answer
+from alert_bridge.receive.desk import Desk, response_of
+from alert_bridge.receive.discord_answers import failed_answer
 from alert_bridge.receive.door import Door
+from alert_bridge.receive.inbound import inbound_routes
 from alert_bridge.receive.mint import Mint
 from alert_bridge.receive.plain import alert_routes
+from alert_bridge.receive.reread import run_sources
 from alert_bridge.receive.sources import load_sources
 from alert_bridge.receive.webhook import webhook_routes
 from alert_bridge.settings import Settings
@@ -77,6 +80,7 @@ async def _run(
     async with asyncio.TaskGroup() as tasks:
         bus = tasks.create_task(_hold_bus(settings, outlet, health, metrics), name="bus")
         leaving = tasks.create_task(_say_when_leaving(stop, health), name="leaving")
+        rereading = tasks.create_task(run_sources(settings.sources, sources, health), name="sources")
         await serve(
             app,
             sockets=[socket],
@@ -90,6 +94,7 @@ async def _run(
             log.warning("left before the bus confirmed every alert", alerts=left)
         bus.cancel()
         leaving.cancel()
+        rereading.cancel()
 
 
 def _app(desk: Desk, health: Health, registry: CollectorRegistry) -> FastAPI:
@@ -97,6 +102,7 @@ def _app(desk: Desk, health: Health, registry: CollectorRegistry) -> FastAPI:
     app.include_router(operator_routes(health, registry))
     app.include_router(alert_routes(desk))
     app.include_router(webhook_routes(desk))
+    app.include_router(inbound_routes(desk))
 
     if desk.settings.trusts_loopback:
         app.add_middleware(
@@ -106,12 +112,11 @@ def _app(desk: Desk, health: Health, registry: CollectorRegistry) -> FastAPI:
         )
 
     @app.exception_handler(Exception)
-    async def failed(request: Request, _: Exception) -> JSONResponse:
+    async def failed(request: Request, _: Exception) -> Response:
         count = getattr(request.state, "count", None)
         if count is not None:
             count(Outcome.FAILED)
-        answer = failed_answer()
-        return JSONResponse(answer.body, answer.status, headers=answer.headers)
+        return response_of(failed_answer())
 
     @app.exception_handler(404)
     async def not_found(_: Request, __: Exception) -> JSONResponse:

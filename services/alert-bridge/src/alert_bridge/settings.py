@@ -62,6 +62,15 @@ class Settings(ServiceSettings):
         description="The largest multipart request taken, in bytes. Files are named in the alert, not kept.",
     )
 
+    body_within: float = Field(
+        default=20.0, gt=0, le=600, description="Seconds in which a request's body must have ended."
+    )
+    tradingview_from: str = Field(
+        default="",
+        description="Addresses, with commas between them, from which alone /in/tradingview is heard; "
+        "empty for any. Behind a proxy it is the proxy's address that counts.",
+    )
+
     @property
     def alerts_open(self) -> bool:
         """Whether `/alerts` needs no token: on loopback, or because it was said twice."""

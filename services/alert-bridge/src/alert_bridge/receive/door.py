@@ -15,9 +15,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alert_bridge.errors import Outcome
+from alert_bridge.receive.credential import shown_in
 
 _HOST = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::\d*)?")
-_WEBHOOK = re.compile(r"/api/(?:v\d+/)?webhooks/")
+_HAS_TOKEN = re.compile(r"/api/(?:v\d+/)?webhooks/|/in/[a-z]+/[^/]+/[^/]+$")
 _CURE = (
     "this bridge serves localhost alone: call it by a loopback address, send a source's bearer token, "
     "or set ALERT_BRIDGE_AUTH_NONE_ANYWHERE=true"
@@ -42,7 +43,8 @@ class Door:
 
     Args:
         app: who answers the others.
-        knows: whether a bearer token is that of a source. The routes of webhooks have a token in their path.
+        knows: whether a token is that of a source. Some routes have a token in their path, and look at it
+            themselves.
         on_refused: told the path of what was turned away, and how it ended.
     """
 
@@ -63,11 +65,11 @@ class Door:
         await refusal(scope, receive, send)
 
     def _may_enter(self, scope: Scope) -> bool:
-        if _WEBHOOK.match(scope["path"]):
+        if _HAS_TOKEN.match(scope["path"]):
             return True
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if hosts and all(map(means_loopback, hosts)):
             return True
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and self._knows(token.strip())
+        token = shown_in(headers.get("authorization", ""))
+        return token is not None and self._knows(token)

@@ -1,90 +1,59 @@
-"""Takes plain JSON alerts over HTTP, and answers only when the bus has the alert."""
+"""Takes plain JSON alerts over HTTP, and answers only when they are kept."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from alert_bridge.errors import BusAway, Invalid, NotAllowed, Refused, TooLarge, Unreadable
 from alert_bridge.metrics import Dialect
 from alert_bridge.receive import shape
-from alert_bridge.receive.desk import RETRY_AFTER, Desk, body_up_to
-from alert_bridge.receive.sources import Source
-from alert_bridge.store.outlet import Spooled, outcome_of
-from baleen_contracts.alert import Alert
-
-_STATUS = {Unreadable: 400, Invalid: 422, TooLarge: 413}
+from alert_bridge.receive.answer import Answer, refusal
+from alert_bridge.receive.body import body_up_to
+from alert_bridge.receive.desk import Desk, Taken, answered
+from alert_bridge.receive.schema import alert_schema
 
 
 def alert_routes(desk: Desk) -> APIRouter:
-    """`POST /alerts`."""
+    """`POST /alerts`, and the schema of what it takes at `GET /alerts/schema`."""
     routes = APIRouter(tags=["alerts"])
+    schema = alert_schema()
 
-    @routes.post("/alerts", status_code=202)
-    async def take_alert(request: Request) -> JSONResponse:
+    async def take_alert(request: Request) -> Response:
         """Store one alert.
 
-        202 means that the bus has it, or with `spooled` that this bridge's disk has it and the bus will;
-        `duplicate` that there was one of this source and id before. The `id` in the answer is the sender's
-        own: its `id`, its `Idempotency-Key`, or else a fresh one.
+        202 means that it is kept; `duplicate` that there was one of this source and id before. The `id` in
+        the answer is the sender's own: its `id`, its `Idempotency-Key`, or else a fresh one. `seq` is its
+        number in the stream, and null while the bus is away and the alert waits on this disk.
         """
-        count = desk.timer(request, Dialect.JSON)
-        try:
-            alert = await _read_alert(desk, request)
-            stored = await desk.outlet.store(alert)
-        except Refused as error:
-            count(error.outcome)
-            return _refused(error)
-        except BusAway as error:
-            count(error.outcome)
-            return JSONResponse(
-                {"error": error.outcome, "message": str(error)},
-                503,
-                headers={"Retry-After": str(RETRY_AFTER)},
-            )
-        count(outcome_of(stored))
-        answer = {"id": alert.id, "seq": stored.seq, "duplicate": stored.duplicate}
-        return JSONResponse({**answer, "spooled": True} if isinstance(stored, Spooled) else answer, 202)
+        return await answered(desk, request, Dialect.JSON, lambda: _take(desk, request), refusal)
 
+    async def show_schema() -> Response:
+        """The JSON Schema of one alert."""
+        return JSONResponse(schema, media_type="application/schema+json")
+
+    takes = {"content": {"application/json": {"schema": schema}}, "required": True}
+    routes.add_api_route(
+        "/alerts",
+        take_alert,
+        methods=["POST"],
+        status_code=202,
+        response_model=None,
+        openapi_extra={"requestBody": takes},
+    )
+    routes.add_api_route("/alerts/schema", show_schema, methods=["GET"], response_model=None)
     return routes
 
 
-async def _read_alert(desk: Desk, request: Request) -> Alert:
-    sender = _sender(desk, request)
-    body = await body_up_to(request, desk.settings.max_body_bytes)
-    return shape.alert_from_json(
+async def _take(desk: Desk, request: Request) -> Taken:
+    sender = desk.sender(request)
+    body = await body_up_to(request, desk.settings.max_body_bytes, desk.settings.body_within)
+    alert = shape.alert_from_json(
         shape.read_object(body),
         key=request.headers.get("idempotency-key"),
         sender=sender,
         fresh_id=desk.fresh_id(),
         now=desk.clock.now(),
     )
-
-
-def _sender(desk: Desk, request: Request) -> Source | None:
-    """Who sends, where that is proven; None where nobody has to prove it.
-
-    Raises:
-        NotAllowed: a credential is missing or wrong, or a web page tries to use an open door.
-    """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        sender = desk.sources.by_token(token.strip())
-        if sender is None:
-            raise NotAllowed("this bearer token is not known")
-        return sender
-    if not desk.settings.alerts_open:
-        raise NotAllowed("a bearer token is needed: that of a source")
-    if "origin" in request.headers:  # only browsers send it: any page could post to a port of this machine
-        raise NotAllowed("web pages need a bearer token", known=True)
-    return None
-
-
-def _refused(error: Refused) -> JSONResponse:
-    body: dict[str, object] = {"error": error.outcome, "message": str(error)}
-    if isinstance(error, NotAllowed):
-        headers = {} if error.known else {"WWW-Authenticate": "Bearer"}
-        return JSONResponse(body, 403 if error.known else 401, headers=headers)
-    if isinstance(error, Invalid):
-        body["errors"] = [{"field": problem.field, "message": problem.message} for problem in error.problems]
-    return JSONResponse(body, _STATUS[type(error)])
+    kept = await desk.keep(alert)
+    said = {"id": kept.alert.id, "seq": kept.seq, "duplicate": kept.duplicate}
+    return kept.outcome, Answer(202, said)

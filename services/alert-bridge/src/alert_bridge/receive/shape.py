@@ -12,27 +12,45 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from alert_bridge.errors import Invalid, NotAllowed, Problem, Unreadable
 from alert_bridge.receive.depth import refuse_deep
 from alert_bridge.receive.discord import Post
-from alert_bridge.receive.sources import Source
+from alert_bridge.receive.source import Source
+from alert_bridge.receive.values import as_text, fitted, mapped
 from baleen_contracts.alert import Alert
 from baleen_contracts.message import digest
 
 _IDEMPOTENCY_KEY = "Idempotency-Key"
-_MAX_TITLE = 1_000
+_SAID = tuple(name for name in Alert.model_fields if name != "received_at")
 _KEY = re.compile(r"[!-~]{1,200}")
 
 
 class BridgedAlert(Alert):
-    """An alert whose ``id`` is its sender's own, unique among the alerts of one source only."""
+    """An alert whose ``id`` is its sender's own, unique among the alerts of one source only.
+
+    ``minted`` tells the ids that are ours from those that the sender gave; it does not travel.
+    """
+
+    minted: bool = Field(default=False, exclude=True)
 
     @property
     def identity(self) -> str:
         """A digest of source and id, which cannot run into each other."""
         return digest(self.source, self.id)
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON in *body*.
+
+    Raises:
+        Unreadable: it is something else.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"the body is not JSON: {error.msg}, at character {error.pos}") from None
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -41,10 +59,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     Raises:
         Unreadable: it is something else.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Unreadable(f"the body is not JSON: {error.msg}, at character {error.pos}") from None
+    value = parsed(body)
     if not isinstance(value, dict):
         raise Unreadable("the body must be one JSON object")
     return value
@@ -60,7 +75,7 @@ def alert_from_json(
     Args:
         said: the request's object.
         key: its ``Idempotency-Key``, which is its id when it has no ``id``.
-        sender: who it comes from, where that was proven.
+        sender: who it comes from, where that was proven; what the alert does not say is as it has it.
         fresh_id: the id of an alert that brings none.
         now: when it was received, and when it occurred unless it says so itself.
 
@@ -70,21 +85,27 @@ def alert_from_json(
     """
     refuse_deep(said)
     given = {name: value for name, value in said.items() if value is not None and value != ""}
-    fields = {name: given.pop(name) for name in Alert.model_fields if name in given}
+    fields = {name: given.pop(name) for name in _SAID if name in given}
     if sender is not None and fields.setdefault("source", sender.name) != sender.name:
         raise NotAllowed(f"source: this token is that of {sender.name!r}", known=True)
-    fields["labels"] = _with_rest(fields.get("labels", {}), given)
+    fields = {**usual_of(sender), **fields, "labels": _with_rest(fields.get("labels", {}), given)}
     fields.setdefault("occurred_at", now)
     fields["received_at"] = now
-    if isinstance(fields.get("id"), int):
+    if type(fields.get("id")) is int:
         fields["id"] = str(fields["id"])
     if "id" not in fields:
-        fields["id"] = _id_of(key) if key else fresh_id
-    return _alert(fields)
+        fields |= _named(key, fresh_id)
+    return checked(fields)
 
 
 def alert_from_post(
-    post: Post, *, key: str | None, sender: Source, fresh_id: str, now: datetime
+    post: Post,
+    *,
+    key: str | None,
+    sender: Source,
+    fresh_id: str,
+    now: datetime,
+    more_labels: Mapping[str, str] | None = None,
 ) -> BridgedAlert:
     """The alert in a Discord message: its embeds verbatim, what else it said as labels under ``discord.``.
 
@@ -98,23 +119,45 @@ def alert_from_post(
             for file in post.attachments
         ]
     title = post.embeds[0].get("title") if post.embeds else None
-    return _alert(
+    found, _ = fitted(
         {
-            "id": _id_of(key) if key else fresh_id,
-            "alert_type": sender.alert_type,
-            "source": sender.name,
-            "title": title[:_MAX_TITLE] if isinstance(title, str) and title else None,
+            "title": title if isinstance(title, str) and title else None,
+            **mapped({**rest, "content": post.content, "embeds": post.embeds}, sender),
+        }
+    )
+    named = {} if "id" in found else _named(key, fresh_id)
+    labels = {f"discord.{name}": as_text(value) for name, value in rest.items()}
+    return checked(
+        {
+            "alert_type": "discord",
+            **usual_of(sender),
             "content": post.content or None,
+            "occurred_at": now,
+            **found,
+            **named,
+            "source": sender.name,
             "embed": post.embeds[0] if post.embeds else None,
             "more_embeds": post.embeds[1:],
-            "labels": {f"discord.{name}": _as_label(value) for name, value in rest.items()},
-            "occurred_at": now,
+            "labels": {**labels, **(more_labels or {})},
             "received_at": now,
         }
     )
 
 
-def _alert(fields: Mapping[str, Any]) -> BridgedAlert:
+def usual_of(sender: Source | None) -> dict[str, Any]:
+    """What the alerts of *sender* are unless they say so themselves."""
+    if sender is None:
+        return {}
+    usual = {"alert_type": sender.alert_type, "severity": sender.severity, "symbol": sender.symbol}
+    return {name: value for name, value in usual.items() if value is not None}
+
+
+def checked(fields: Mapping[str, Any]) -> BridgedAlert:
+    """The alert of *fields*.
+
+    Raises:
+        Invalid: a field is not what an alert has there; the problem names it and not its value.
+    """
     try:
         return BridgedAlert.model_validate(fields)
     except ValidationError as error:
@@ -124,7 +167,7 @@ def _alert(fields: Mapping[str, Any]) -> BridgedAlert:
         ) from None
 
 
-def _id_of(key: str) -> str:
+def key_as_id(key: str) -> str:
     """*key*, which has the rules of an id.
 
     Raises:
@@ -135,12 +178,12 @@ def _id_of(key: str) -> str:
     return key
 
 
+def _named(key: str | None, fresh_id: str) -> dict[str, Any]:
+    return {"id": key_as_id(key)} if key else {"id": fresh_id, "minted": True}
+
+
 def _with_rest(labels: Any, rest: Mapping[str, Any]) -> Any:
     """*labels* and the fields that no alert has; wrong labels stay as they are, for validation to name."""
     if not isinstance(labels, dict):
         return labels
-    return {**{name: _as_label(value) for name, value in rest.items()}, **labels}
-
-
-def _as_label(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return {**{name: as_text(value) for name, value in rest.items()}, **labels}

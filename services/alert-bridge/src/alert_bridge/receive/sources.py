@@ -1,8 +1,4 @@
-"""Who may post: a file of named sources, each with the id and token of its webhook.
-
-The token is the only credential, so the file is readable by its owner alone, and a token is compared in
-constant time.
-"""
+"""The file of sources: who may post, with their secrets; readable by its owner alone, replaced as a whole."""
 
 from __future__ import annotations
 
@@ -11,73 +7,19 @@ import json
 import os
 import secrets
 import string
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from alert_bridge.errors import SourcesUnreadable, UnknownWebhook
+from alert_bridge.errors import SourcesUnreadable
+from alert_bridge.receive.source import OldToken, Source, Sources
 
 _ALPHABET = string.ascii_letters + string.digits + "-_"
 _TOKEN_LENGTH = 68  # what Discord's own tokens have; some clients check
-
-
-class Source(BaseModel):
-    """One sender.
-
-    Attributes:
-        name: what its alerts carry as ``source``.
-        id: the webhook's id, 17 to 19 digits as Discord's.
-        token: the webhook's secret, also the bearer token for ``/alerts``.
-        alert_type: the type of alerts that come through its webhook.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, Field(min_length=1, max_length=80)]
-    id: Annotated[str, Field(pattern=r"^\d{17,19}$")]
-    token: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{60,100}$", repr=False)]
-    alert_type: Annotated[str, Field(min_length=1, max_length=64)] = "discord"
-
-    def webhook_url(self, base_url: str) -> str:
-        """The URL to put where a Discord webhook URL stood. It holds the token: print it, never log it."""
-        return f"{base_url.rstrip('/')}/api/webhooks/{self.id}/{self.token}"
-
-
 _SOURCES = TypeAdapter(list[Source])
-
-
-class Sources:
-    """The known sources."""
-
-    def __init__(self, sources: Iterable[Source] = ()) -> None:
-        self._by_id = {source.id: source for source in sources}
-        self._nobody = Source(name="nobody", id="0" * 17, token=_fresh_token())
-
-    @property
-    def tokens(self) -> list[str]:
-        """Every secret, for whoever keeps them out of logs."""
-        return [source.token for source in self._by_id.values()]
-
-    def by_webhook(self, webhook_id: str, token: str) -> Source:
-        """The source of a webhook.
-
-        Raises:
-            UnknownWebhook: the id or the token is wrong; both take the same time.
-        """
-        source = self._by_id.get(webhook_id, self._nobody)
-        if not _same(source.token, token) or source is self._nobody:
-            raise UnknownWebhook("no webhook has this id and token")
-        return source
-
-    def by_token(self, token: str) -> Source | None:
-        """The source whose token this is."""
-        found = None
-        for source in self._by_id.values():
-            if _same(source.token, token):
-                found = source
-        return found
 
 
 def load_sources(path: Path | None) -> Sources:
@@ -89,11 +31,35 @@ def load_sources(path: Path | None) -> Sources:
     if path is None:
         return Sources()
     try:
-        return Sources(_read(path))
+        return Sources(read_sources(path.read_bytes(), path))
     except FileNotFoundError:
         raise SourcesUnreadable(
             f"ALERT_BRIDGE_SOURCES names {path}, which does not exist: make it with `alert-bridge source add`"
         ) from None
+    except OSError as error:
+        raise SourcesUnreadable(f"{path} cannot be read: {type(error).__name__}") from None
+
+
+def read_sources(text: bytes, path: Path) -> list[Source]:
+    """The sources in *text*, the bytes of the file at *path*.
+
+    Raises:
+        SourcesUnreadable: it is no such file, or two sources share a name, an id or a token.
+    """
+    try:
+        sources = _SOURCES.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SourcesUnreadable(f"{path} is not a file of sources: {place or 'it'}: {first['msg']}") from None
+    for what, shared in (
+        ("name", [source.name for source in sources]),
+        ("id", [source.id for source in sources]),
+        ("token", [t for s in sources for t in (s.token, *(old.token for old in s.old_tokens))]),
+    ):
+        if len(set(shared)) != len(shared):
+            raise SourcesUnreadable(f"{path} is not a file of sources: two of them have the same {what}")
+    return sources
 
 
 def add_source(path: Path, name: str) -> Source:
@@ -102,44 +68,76 @@ def add_source(path: Path, name: str) -> Source:
     Raises:
         SourcesUnreadable: the file is there and is not a file of sources.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two callers at once must not lose each other's source
-        known = _read(path) if path.exists() else []
+    with _held(path) as (known, write):
         for source in known:
             if source.name == name:
                 return source
         made = Source(name=name, id=str(secrets.randbelow(9 * 10**17) + 10**17), token=_fresh_token())
-        _write(path, [*known, made])
+        write([*known, made])
         return made
 
 
-def _read(path: Path) -> list[Source]:
-    try:
-        return _SOURCES.validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise SourcesUnreadable(f"{path} is not a file of sources: {place or 'it'}: {first['msg']}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise SourcesUnreadable(f"{path} cannot be read: {type(error).__name__}") from None
+def rotate_source(path: Path, name: str, *, keep_old: timedelta, now: datetime) -> Source:
+    """Give the source called *name* a fresh token; the ones it had stay good for *keep_old*, at most.
+
+    Raises:
+        SourcesUnreadable: the file is missing or not a file of sources.
+        ValueError: there is no such source.
+    """
+    with _held(path) as (known, write):
+        source = _named(known, name)
+        until = now + keep_old
+        was = [OldToken(token=source.token), *source.old_tokens]
+        kept = [OldToken(token=old.token, until=min(old.until or until, until)) for old in was]
+        still = tuple(old for old in kept if old.until is not None and old.until > now)
+        turned = source.model_copy(update={"token": _fresh_token(), "old_tokens": still})
+        write([turned if one is source else one for one in known])
+        return turned
+
+
+def remove_source(path: Path, name: str) -> None:
+    """Forget the source called *name*, and with it all its tokens.
+
+    Raises:
+        SourcesUnreadable: the file is missing or not a file of sources.
+        ValueError: there is no such source.
+    """
+    with _held(path) as (known, write):
+        gone = _named(known, name)
+        write([one for one in known if one is not gone])
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[tuple[list[Source], Callable[[list[Source]], None]]]:
+    """The sources in the file, and what replaces them; two callers at once lose nothing of each other's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            known = read_sources(path.read_bytes(), path) if path.exists() else []
+        except OSError as error:
+            raise SourcesUnreadable(f"{path} cannot be read: {type(error).__name__}") from None
+        yield known, lambda sources: _write(path, sources)
+
+
+def _named(known: list[Source], name: str) -> Source:
+    for source in known:
+        if source.name == name:
+            return source
+    raise ValueError(f"there is no source called {name!r}")
 
 
 def _write(path: Path, sources: list[Source]) -> None:
-    """Replace the file as a whole, so that no reader ever sees half of it."""
-    fresh = path.with_suffix(".new")
+    """Replace the file as a whole, so that no reader ever sees half of it; follows a symbolic link."""
+    target = path.resolve()
+    fresh = target.with_suffix(".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump([source.model_dump() for source in sources], file, indent=2)
+        said = [source.model_dump(mode="json", exclude_defaults=True) for source in sources]
+        json.dump(said, file, indent=2)
         file.write("\n")
-    fresh.replace(path)
+    fresh.replace(target)
 
 
 def _fresh_token() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))
-
-
-def _same(mine: str, theirs: str) -> bool:
-    return secrets.compare_digest(mine.encode(), theirs.encode("utf-8", "surrogatepass"))

@@ -1,169 +1,139 @@
-"""Takes what Discord's webhook clients send, with the same paths and answers: only the URL changes."""
+"""Takes what Discord's webhook clients send, with the same paths and answers: only the URL changes.
+
+Also what clients of Slack and of GitHub's webhooks send, at the paths that Discord has for them.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
-from alert_bridge.errors import BusAway, Invalid, Outcome, Problem, Refused
+from alert_bridge.errors import Outcome, UnknownWebhook
 from alert_bridge.metrics import Dialect
-from alert_bridge.receive import discord, shape
-from alert_bridge.receive.desk import RETRY_AFTER, Desk, body_up_to, chunks_up_to
-from alert_bridge.receive.discord import Answer, Attachment, Post
-from alert_bridge.receive.mint import snowflake_of
-from alert_bridge.store.outlet import outcome_of
+from alert_bridge.receive import discord_answers, shape
+from alert_bridge.receive.answer import Answer
+from alert_bridge.receive.desk import Desk, Taken, answered
+from alert_bridge.receive.dialects.github import read_github
+from alert_bridge.receive.dialects.slack import read_slack
+from alert_bridge.receive.discord import Post, read_post, wants_message
+from alert_bridge.receive.messages import delete_message, edit_message, message_id_of, show_message
+from alert_bridge.receive.post_body import read_payload
+from alert_bridge.receive.source import Source
 
 _PATHS = ("/api/webhooks/{webhook_id}/{token}", "/api/v{version}/webhooks/{webhook_id}/{token}")
 _VERSIONS = frozenset(map(str, range(6, 11)))
-_FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{1,200}")
-_MAX_FILES = 10
-_MAX_FIELDS = 50
+
+Handler = Callable[[Desk, Request, Source], Awaitable[Taken]]
 
 
 def webhook_routes(desk: Desk) -> APIRouter:
-    """`POST` and `GET` of a webhook, with and without an API version in the path."""
+    """A webhook and its messages, with and without an API version in the path."""
     routes = APIRouter(tags=["discord"])
-
-    async def execute(request: Request, webhook_id: str, token: str, version: str = "10") -> Response:
-        """Store one message as an alert: 204, or 200 and the message object with `wait`."""
-        count = desk.timer(request, Dialect.DISCORD)
-        try:
-            outcome, answer = await _execute(desk, request, webhook_id, token, version)
-        except Refused as error:
-            outcome, answer = error.outcome, discord.refused_answer(error)
-        except BusAway as error:
-            outcome, answer = error.outcome, discord.away_answer(error, RETRY_AFTER)
-        response = _response(answer)
-        count(outcome)
-        return response
-
-    async def show(webhook_id: str, token: str, version: str = "10") -> Response:
-        """The webhook, for whoever holds its token."""
-        try:
-            source = desk.sources.by_webhook(webhook_id, _known_version(version, token))
-        except Refused as error:
-            return _response(discord.refused_answer(error))
-        return _response(
-            discord.webhook_answer(
-                webhook_id=source.id, token=source.token, name=source.name, now=desk.clock.now()
-            )
-        )
-
     for path in _PATHS:
-        routes.add_api_route(path, execute, methods=["POST"], response_model=None)
-        routes.add_api_route(path, show, methods=["GET"], response_model=None)
+        for method, end, dialect, handler in (
+            ("POST", "", Dialect.DISCORD, _execute),
+            ("GET", "", Dialect.DISCORD, _show),
+            ("POST", "/slack", Dialect.SLACK, _execute_slack),
+            ("POST", "/github", Dialect.GITHUB, _execute_github),
+            ("GET", "/messages/{message_id}", Dialect.DISCORD, show_message),
+            ("PATCH", "/messages/{message_id}", Dialect.DISCORD, edit_message),
+            ("DELETE", "/messages/{message_id}", Dialect.DISCORD, delete_message),
+        ):
+            answer = _endpoint(desk, dialect, handler)
+            routes.add_api_route(
+                path + end, answer, methods=[method], response_model=None, name=handler.__name__
+            )
     return routes
 
 
-def _known_version(version: str, token: str) -> str:
-    """The token, or none at all under a version that Discord never had."""
-    return token if version in _VERSIONS else ""
-
-
-async def _execute(
-    desk: Desk, request: Request, webhook_id: str, token: str, version: str
-) -> tuple[Outcome, Answer]:
-    source = desk.sources.by_webhook(webhook_id, _known_version(version, token))
-    post = await _read_post(desk, request)
-    now = desk.clock.now()
-    key, fresh = request.headers.get("idempotency-key"), desk.fresh_id()
-    alert = shape.alert_from_post(
-        post,
-        key=key,
-        sender=source,
-        fresh_id=fresh,
-        now=now,
-    )
-    stored = await desk.outlet.store(alert)
-    answer = discord.stored_answer(
-        post,
-        wait=discord.wants_message(request.query_params.get("wait")),
-        message_id=snowflake_of(alert.identity) if key else fresh,
-        webhook_id=source.id,
-        name=source.name,
-        now=now,
-    )
-    return outcome_of(stored), answer
-
-
-async def _read_post(desk: Desk, request: Request) -> Post:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    thread = request.query_params.get("thread_id")
-    place = {} if thread is None else {"thread_id": thread}
-    if kind == _MULTIPART:
-        return await _read_multipart(desk, request, place)
-    body = await body_up_to(request, desk.settings.max_body_bytes)
-    if kind == _FORM and not body.lstrip().startswith(b"{"):  # curl -d says form, whatever it sends
-        fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-        return discord.read_post({**_form_payload(fields), **place})
-    return discord.read_post({**discord.read_json(body), **place})
-
-
-def _form_payload(fields: dict[str, Any]) -> dict[str, Any]:
-    """A form's message: its ``payload_json`` where it has one, and its other fields."""
-    payload = fields.pop("payload_json", None)
-    return {**fields, **(discord.read_json(payload.encode()) if payload else {})}
-
-
-async def _read_multipart(desk: Desk, request: Request, place: dict[str, str]) -> Post:
-    """A message with files. Their bytes are counted and let go; fields are bounded like any other body."""
-    settings = desk.settings
-    parser = MultiPartParser(
-        _as_bytes(request),
-        chunks_up_to(request, settings.max_upload_bytes),
-        max_files=_MAX_FILES,
-        max_fields=_MAX_FIELDS,
-        max_part_size=settings.max_body_bytes,
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Invalid([Problem("", error.message)]) from None
-    try:
-        files = [value for value in form.values() if isinstance(value, UploadFile)]
-        texts = {_utf8(name): _utf8(value) for name, value in form.items() if isinstance(value, str)}
-        attachments = tuple(
-            Attachment(_utf8(file.filename or "file"), file.content_type, file.size or 0) for file in files
+def _endpoint(desk: Desk, dialect: Dialect, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return await answered(
+            desk,
+            request,
+            dialect,
+            partial(_as_sender, desk, request, handler),
+            discord_answers.discord_refusal,
         )
-        return discord.read_post({**_form_payload(texts), **place}, attachments)
-    finally:
-        await form.close()
+
+    endpoint.__doc__ = handler.__doc__
+    return endpoint
 
 
-def _as_bytes(request: Request) -> Headers:
-    """The one header a multipart parser reads, made to give every text as latin-1: its bytes, one by one.
-
-    Left alone, it would decode with whatever charset the sender names, and guess where that fails.
-    """
-    _, options = parse_options_header(request.headers.get("content-type"))
-    boundary = options.get(b"boundary", b"").decode("latin-1")
-    if not _BOUNDARY.fullmatch(boundary):
-        raise Invalid([Problem("", "Missing or malformed boundary in multipart.")])
-    return Headers({"content-type": f'{_MULTIPART}; boundary="{boundary}"; charset=latin-1'})
-
-
-def _utf8(text: str) -> str:
-    """What the bytes in *text* say.
+async def _as_sender(desk: Desk, request: Request, handler: Handler) -> Taken:
+    """What *handler* answers the source that the path names.
 
     Raises:
-        Invalid: they are not UTF-8.
+        UnknownWebhook: it names none, or a version that Discord never had.
     """
-    try:
-        return text.encode("latin-1").decode()
-    except UnicodeDecodeError:
-        raise Invalid([Problem("", "Texts of a multipart message must be UTF-8.")]) from None
+    path = request.path_params
+    if path.get("version", "10") not in _VERSIONS:
+        raise UnknownWebhook("there is no such version")
+    return await handler(desk, request, desk.webhook(path["webhook_id"], path["token"]))
 
 
-def _response(answer: Answer) -> Response:
-    """JSON with exactly ``application/json``: clients compare the header for equality."""
-    if answer.body is None:
-        return Response(status_code=answer.status, headers=answer.headers)
-    return JSONResponse(answer.body, answer.status, headers=answer.headers)
+async def _show(desk: Desk, _: Request, source: Source) -> Taken:
+    """The webhook, for whoever holds its token."""
+    answer = discord_answers.webhook_answer(
+        webhook_id=source.id, token=source.token, name=source.name, now=desk.clock.now()
+    )
+    return Outcome.READ, answer
+
+
+async def _execute(desk: Desk, request: Request, source: Source) -> Taken:
+    """Store one message as an alert: 204, or 200 and the message object with `wait`."""
+    payload, files = await read_payload(desk.settings, request)
+    post = read_post({**payload, **_place(request)}, files)
+    return await _store(desk, request, source, post, wait=wants_message(request.query_params.get("wait")))
+
+
+async def _execute_slack(desk: Desk, request: Request, source: Source) -> Taken:
+    """Store one message of a Slack client: 200 and `ok`, unless `wait` is false."""
+    payload, _ = await read_payload(desk.settings, request, wrapped="payload")
+    post = read_slack(payload)
+    outcome, _ = await _store(desk, request, source, post, wait=False)
+    now = desk.clock.now()
+    wanted = wants_message(request.query_params.get("wait", "true"))
+    return outcome, discord_answers.slack_answer(now) if wanted else discord_answers.empty_answer(now)
+
+
+async def _execute_github(desk: Desk, request: Request, source: Source) -> Taken:
+    """Store what a repository tells: 200 and the message object, unless `wait` is false."""
+    payload, _ = await read_payload(desk.settings, request, wrapped="payload")
+    post = read_github(request.headers.get("x-github-event", "event"), payload)
+    wanted = wants_message(request.query_params.get("wait", "true"))
+    return await _store(
+        desk, request, source, post, wait=wanted, key=request.headers.get("x-github-delivery")
+    )
+
+
+async def _store(
+    desk: Desk, request: Request, source: Source, post: Post, *, wait: bool, key: str | None = None
+) -> Taken:
+    now = desk.clock.now()
+    alert = shape.alert_from_post(
+        post,
+        key=request.headers.get("idempotency-key") or key,
+        sender=source,
+        fresh_id=desk.fresh_id(),
+        now=now,
+    )
+    kept = await desk.keep(alert)
+    if not wait:
+        return kept.outcome, discord_answers.empty_answer(now)
+    return kept.outcome, _message(post, source, message_id_of(kept.alert), now)
+
+
+def _message(post: Post, source: Source, message_id: str, now: Any) -> Answer:
+    return discord_answers.message_answer(
+        post, message_id=message_id, webhook_id=source.id, name=source.name, sent_at=now, now=now
+    )
+
+
+def _place(request: Request) -> dict[str, str]:
+    """Where in a channel it goes, which only the query says."""
+    thread = request.query_params.get("thread_id")
+    return {} if thread is None else {"thread_id": thread}

@@ -1,0 +1,89 @@
+"""Reads a request's body: bounded in size and in time, whatever comes and however slowly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from starlette.requests import Request
+
+from alert_bridge.errors import Encoded, TooLarge, TooSlow, Unreadable
+
+LINGER_BYTES = 32 * 1024 * 1024
+LINGER_SECONDS = 5.0
+"""How much of a refused body is still heard, so that its sender reads why: one that is hung up on while it
+writes sees a broken connection instead of the answer."""
+
+
+async def chunks_up_to(request: Request, limit: int, within: float) -> AsyncGenerator[bytes, None]:
+    """The request's body, piece by piece.
+
+    Raises:
+        Encoded: it is compressed.
+        TooLarge: it is longer than *limit* bytes; nothing beyond is kept.
+        TooSlow: it did not end within so many seconds.
+        Unreadable: the sender hung up before its end.
+    """
+    _refuse_by_head(request, limit)
+    deadline = asyncio.get_running_loop().time() + within
+    got = 0
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout_at(deadline):
+                chunk, more = await _next(request)
+        except TimeoutError:
+            raise TooSlow(f"the body did not end within {within:g} seconds") from None
+        got += len(chunk)
+        if got > limit:
+            raise _too_large(limit)
+        if chunk:
+            yield chunk
+
+
+async def body_up_to(request: Request, limit: int, within: float) -> bytes:
+    """The request's whole body; raises as `chunks_up_to`."""
+    return b"".join([chunk async for chunk in chunks_up_to(request, limit, within)])
+
+
+async def let_go(request: Request) -> bool:
+    """Hear the rest of a body that nobody wants, for a while; whether it ended."""
+    heard = 0
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            while not _ended(request) and heard <= LINGER_BYTES:
+                heard += len((await _next(request))[0])
+    except (TimeoutError, Unreadable):
+        return False
+    return _ended(request)
+
+
+async def _next(request: Request) -> tuple[bytes, bool]:
+    """The next piece, and whether there are more."""
+    message = await request.receive()
+    if message["type"] != "http.request":
+        raise Unreadable("the sender hung up")
+    more = bool(message.get("more_body", False))
+    if not more:
+        request.scope["body_ended"] = True
+    return message.get("body", b""), more
+
+
+def _ended(request: Request) -> bool:
+    if request.scope.get("body_ended"):
+        return True
+    headers = request.headers
+    return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+
+
+def _refuse_by_head(request: Request, limit: int) -> None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"identity", ""}:
+        raise Encoded("compressed bodies are not taken: send it without Content-Encoding")
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is over {limit} bytes")

@@ -1,0 +1,1 @@
+"""What other people's programs send, each read into the fields of alerts."""

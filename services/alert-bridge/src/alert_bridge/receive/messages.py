@@ -1,0 +1,218 @@
+"""A webhook's stored messages: read, edited and deleted by whoever posted them.
+
+An edit and a deletion are alerts of their own; their ids count up from the message's, so that the newest is
+found without a list of them, on every replica, and two at once cannot take the same place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from alert_bridge.carried import Carried
+from alert_bridge.errors import BusAway, Outcome, UnknownMessage
+from alert_bridge.receive import discord_answers, shape
+from alert_bridge.receive.answer import Answer
+from alert_bridge.receive.desk import Archive, Desk, Kept, Taken
+from alert_bridge.receive.discord import Attachment, Post, read_post
+from alert_bridge.receive.mint import snowflake_of
+from alert_bridge.receive.post_body import read_payload
+from alert_bridge.receive.shape import BridgedAlert
+from alert_bridge.receive.source import Source
+from baleen_contracts.alert import Alert
+from baleen_contracts.message import digest
+
+EDITS, DELETES, SEQ = "discord.edits", "discord.deletes", "discord.edits_seq"
+"""Labels: which message an alert edits or deletes, and the number of that message's alert."""
+MOST_EDITS = 1_000_000
+
+_LOOKS, _BETWEEN = 10, 0.05
+"""A message that was stored a moment ago may not have come round yet: so often it is looked for, and every
+so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message as it is now: its alert, and that of its newest edit.
+
+    Attributes:
+        number: the id it is known by.
+        first: what was posted.
+        newest: what it became; the same where nobody edited it.
+        edits: how often it was.
+    """
+
+    number: str
+    first: Carried
+    newest: Carried
+    edits: int
+
+
+def message_id_of(alert: BridgedAlert) -> str:
+    """The id under which a sender knows its alert as a message."""
+    return alert.id or "" if alert.minted else snowflake_of(alert.identity)
+
+
+async def show_message(desk: Desk, request: Request, source: Source) -> Taken:
+    """A stored message as it is now."""
+    found = await _found(desk, request, source)
+    return Outcome.READ, _shown(desk, source, found, post_of(found.newest.alert))
+
+
+async def edit_message(desk: Desk, request: Request, source: Source) -> Taken:
+    """Store an edit of a message as an alert: what it does not name stays as it was."""
+    payload, files = await read_payload(desk.settings, request)
+    found = await _found(desk, request, source)
+    post = edited(post_of(found.newest.alert), payload, files)
+    kept = await _follow_up(desk, source, found, EDITS, post)
+    return kept.outcome, _shown(desk, source, found, post, edited_now=True)
+
+
+async def delete_message(desk: Desk, request: Request, source: Source) -> Taken:
+    """Store as an alert that a message is deleted; what was said stays in the stream."""
+    found = await _found(desk, request, source)
+    kept = await _follow_up(desk, source, found, DELETES, None)
+    return kept.outcome, discord_answers.empty_answer(desk.clock.now())
+
+
+def edited(was: Post, payload: dict[str, Any], files: tuple[Attachment, ...]) -> Post:
+    """*was* with what *payload* names in its place; null takes a thing away.
+
+    Raises:
+        Empty: nothing is left of it.
+        Invalid: a field is of a wrong kind, or nested too deep.
+    """
+    said: dict[str, Any] = {**was.rest, "content": was.content, "embeds": list(was.embeds), **payload}
+    return read_post(said, (*was.attachments, *files))
+
+
+def post_of(alert: Alert) -> Post:
+    """The message that *alert* was made of."""
+    rest = {
+        name.removeprefix("discord."): _unlabelled(text)
+        for name, text in alert.labels.items()
+        if name.startswith("discord.") and name not in {EDITS, DELETES, SEQ}
+    }
+    embeds = tuple(embed for embed in (alert.embed, *alert.more_embeds) if embed is not None)
+    files = tuple(_file(one) for one in _list(rest.pop("attachments", None)) if isinstance(one, dict))
+    return Post(content=alert.content, embeds=embeds, rest=rest, attachments=files)
+
+
+async def _found(desk: Desk, request: Request, source: Source) -> _Message:
+    """The message that the path names.
+
+    Raises:
+        UnknownMessage: there is none of this source, or it is deleted.
+        BusAway: what is stored cannot be looked at now.
+    """
+    number = request.path_params["message_id"]
+    archive = desk.archive
+    if archive is None:
+        raise BusAway("stored messages cannot be looked at now")
+    if not (number.isascii() and number.isdigit() and len(number) <= 20):  # noqa: PLR2004 - digits of 64 bits
+        raise UnknownMessage("no message has such an id")
+    seq = await _seq_of(archive, number, source)
+    first = await archive.read(seq)
+    edits = _newest_edit(archive, number, source)
+    last = await archive.read(_edit_seq(archive, number, source, edits) or seq) if edits else first
+    gone = "this webhook has no such message"
+    if first is None or last is None or first.alert.source != source.name or DELETES in last.alert.labels:
+        raise UnknownMessage(gone)
+    return _Message(number, first, last, edits)
+
+
+async def _seq_of(archive: Archive, number: str, source: Source) -> int:
+    for look in range(_LOOKS):
+        if look:
+            await asyncio.sleep(_BETWEEN)
+        seq = archive.seq_of_snowflake(number, source.name)
+        if seq is not None:
+            return seq
+    raise UnknownMessage("this webhook has no such message")
+
+
+def _newest_edit(archive: Archive, number: str, source: Source) -> int:
+    """How many edits there are: they count up without a hole, so that halving finds the last."""
+    least, most = 0, 1
+    while most < MOST_EDITS and _edit_seq(archive, number, source, most) is not None:
+        least, most = most, most * 2
+    while most - least > 1:
+        middle = (least + most) // 2
+        if _edit_seq(archive, number, source, middle) is None:
+            most = middle
+        else:
+            least = middle
+    return least
+
+
+def _edit_seq(archive: Archive, number: str, source: Source, place: int) -> int | None:
+    return archive.seq_of_snowflake(snowflake_of(digest(source.name, _edit_id(number, place))), source.name)
+
+
+def _edit_id(number: str, place: int) -> str:
+    return f"edit:{number}:{place}"
+
+
+async def _follow_up(desk: Desk, source: Source, found: _Message, label: str, post: Post | None) -> Kept:
+    """Store what became of a message, in the next place that nobody has taken.
+
+    Raises:
+        BusAway: it could not be stored in time, or others take every place.
+    """
+    said = {label: found.number, SEQ: str(found.first.seq)}
+    for place in range(found.edits + 1, found.edits + 1 + _LOOKS):
+        alert = shape.alert_from_post(
+            post or Post(None, (), {}),
+            key=_edit_id(found.number, place),
+            sender=source,
+            fresh_id="",
+            now=desk.clock.now(),
+            more_labels=said,
+        )
+        if post is None:
+            alert = alert.model_copy(update={"title": found.first.alert.title})
+        kept = await desk.keep(alert)
+        if not kept.duplicate:
+            return kept
+    raise BusAway("this message is edited by others at the same time")
+
+
+def _shown(desk: Desk, source: Source, found: _Message, post: Post, *, edited_now: bool = False) -> Answer:
+    now = desk.clock.now()
+    edited_at = now if edited_now else found.newest.stored_at if found.edits else None
+    return discord_answers.message_answer(
+        post,
+        message_id=found.number,
+        webhook_id=source.id,
+        name=source.name,
+        sent_at=found.first.alert.received_at,
+        edited_at=edited_at,
+        now=now,
+    )
+
+
+def _file(said: dict[str, Any]) -> Attachment:
+    kind, size = said.get("content_type"), said.get("size")
+    return Attachment(
+        str(said.get("filename") or "file"),
+        kind if isinstance(kind, str) else None,
+        size if isinstance(size, int) else 0,
+    )
+
+
+def _unlabelled(text: str) -> Any:
+    """What a label was made of: JSON where it reads as an object, a list or a word of JSON."""
+    if text[:1] not in "[{tfn":
+        return text
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
