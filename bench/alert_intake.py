@@ -31,6 +31,7 @@ _RUNS = ((200.0, 30.0), (2_000.0, 30.0))
 _SMALL = ((200.0, 3.0), (500.0, 3.0))
 _WARM_UP = (200.0, 2.0)
 _SETTLING = 0.25  # share of a run in which memory may still grow
+_LEAST_SAMPLES = 3
 _MIB = 1 << 20
 
 
@@ -85,7 +86,7 @@ def in_words(run: dict[str, Any]) -> str:
 def rise(samples: list[float]) -> float:
     """By how much *samples*, taken at even intervals, rise along a line once they settled."""
     settled = samples[int(len(samples) * _SETTLING) :]
-    if len(settled) < 2:
+    if len(settled) < _LEAST_SAMPLES:
         return 0.0
     return linear_regression(range(len(settled)), settled).slope * (len(settled) - 1)
 
