@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
 from bench.alert_intake import rise
-from pytest import approx
 
 
 def test_memory_that_settles_does_not_rise():
@@ -13,5 +13,5 @@ def test_memory_that_settles_does_not_rise():
 
 def test_memory_that_leaks_rises():
     """By as much as the line through the rest goes up."""
-    assert rise([10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]) == approx(5)
+    assert rise([10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]) == pytest.approx(5)
     assert rise([10.0, 10.5]) == 0  # too few to tell
