@@ -62,3 +62,13 @@ class Metrics:
         """Count one request."""
         self._requests.labels(dialect, outcome).inc()
         self._seconds.labels(dialect).observe(seconds)
+
+    def answers(self) -> dict[str, dict[str, int]]:
+        """How many requests of each dialect ended how in this process, without what never happened."""
+        told: dict[str, dict[str, int]] = {}
+        for family in self._requests.collect():
+            for sample in family.samples:
+                if sample.name.endswith("_total") and sample.value:
+                    outcomes = told.setdefault(sample.labels["dialect"], {})
+                    outcomes[sample.labels["outcome"]] = int(sample.value)
+        return told
