@@ -74,7 +74,10 @@ def _after(
     route: Route, mutes: tuple[Mute, ...], destination: str, seen: Seen, now: datetime
 ) -> Iterator[str]:
     for mute in mutes:
-        yield _muted(mute, destination, seen, now)
+        fits, said = _muted(mute, destination, seen, now)
+        yield said
+        if fits:
+            return
     if seen.edits:
         yield "it edits or deletes an earlier alert, so dedupe, cooldown and group have no part in it"
     else:
@@ -83,7 +86,10 @@ def _after(
         if route.cooldown is not None:
             yield _once("cooldown", route.cooldown, seen)
     if route.quiet is not None:
-        yield _quiet(route.quiet, seen, now)
+        until, said = _quiet(route.quiet, seen, now)
+        yield said
+        if until is not None:
+            return
     if route.group is not None and not seen.edits:
         alike = f" of equal {', '.join(route.group.by)}" if route.group.by else ""
         yield (
@@ -92,14 +98,14 @@ def _after(
         )
 
 
-def _muted(mute: Mute, destination: str, seen: Seen, now: datetime) -> str:
+def _muted(mute: Mute, destination: str, seen: Seen, now: datetime) -> tuple[bool, str]:
     called = f'mute "{mute.name}"'
     if mute.until is not None and now >= mute.until:
-        return f"{called} ended at {mute.until.isoformat()}"
+        return False, f"{called} ended at {mute.until.isoformat()}"
     if mute.to is not None and destination not in mute.to:
-        return f"{called} is for other destinations"
+        return False, f"{called} is for other destinations"
     misfit = _misfit(mute.match, seen)
-    return f"{called} fits" if misfit is None else f"{called} does not fit: {misfit}"
+    return misfit is None, f"{called} fits" if misfit is None else f"{called} does not fit: {misfit}"
 
 
 def _once(kind: str, once: Once, seen: Seen) -> str:
@@ -110,19 +116,20 @@ def _once(kind: str, once: Once, seen: Seen) -> str:
     return f"{kind}: only the first of {f'equal {values}' if values else 'all'} within {once.seconds:g} s"
 
 
-def _quiet(quiet: Quiet, seen: Seen, now: datetime) -> str:
+def _quiet(quiet: Quiet, seen: Seen, now: datetime) -> tuple[datetime | None, str]:
+    """Until when it stays quiet about this alert, and the sentence."""
     there = now.astimezone(quiet.zone)
     hours = (
         f"quiet hours {quiet.begin:%H:%M} to {quiet.end:%H:%M}, and it is {there:%a %H:%M} in {there.tzinfo}"
     )
     until = quiet_until(quiet, now)
     if until is None:
-        return f"{hours}: it is not quiet"
+        return None, f"{hours}: it is not quiet"
     if wakes(quiet, seen):
         why = "a deletion makes no sound" if seen.deletes else f"{quiet.unless} and worse come through"
-        return f"{hours}: quiet, but {why}"
+        return None, f"{hours}: quiet, but {why}"
     then = "kept until then" if quiet.hold else "dropped"
-    return f"{hours}: quiet until {until.astimezone(quiet.zone):%a %H:%M}, {then}"
+    return until, f"{hours}: quiet until {until.astimezone(quiet.zone):%a %H:%M}, {then}"
 
 
 def _misfit(match: Match, seen: Seen) -> str | None:

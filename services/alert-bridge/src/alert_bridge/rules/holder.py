@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,47 +15,13 @@ import structlog
 from pydantic import SecretStr
 
 from alert_bridge.errors import RulesUnreadable
-from alert_bridge.rules.document import MAX_BYTES
+from alert_bridge.rules.load import Files, load_rules
 from alert_bridge.rules.model import Rules
-from alert_bridge.rules.read import read_rules
 from baleen_runtime.logs import hide
 
 _LONG_TOKEN = 16  # characters of the last part of a path that can be a token
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass
-class _Files:
-    """What some files held when they were looked at, or why they could not be read."""
-
-    contents: dict[Path, bytes | type[OSError]]
-
-    def as_they_are(self) -> _Files:
-        """The same files, looked at now."""
-        return _Files({path: _content(path) for path in list(self.contents)})
-
-    def text(self, path: Path) -> str:
-        """What a file held, or holds if it was not looked at before; the beginning if that is too much.
-
-        Raises:
-            OSError: it could not be read.
-            UnicodeDecodeError: it is no text.
-        """
-        if path not in self.contents:
-            self.contents[path] = _content(path)
-        content = self.contents[path]
-        if isinstance(content, bytes):
-            return content.decode("utf-8-sig")
-        raise content
-
-
-def _content(path: Path) -> bytes | type[OSError]:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        return type(error)
 
 
 class RulesHolder:
@@ -82,8 +47,8 @@ class RulesHolder:
         self._look_every = look_every
         self._callbacks: list[Callable[[], None]] = []
         self._problems: tuple[str, ...] = ()
-        self._judged = _Files({})
-        self._rules = Rules() if path is None else self._read(path, self._judged)
+        self._judged = Files()
+        self._rules = Rules() if path is None else load_rules(path, environ, files=self._judged)
         hide(secrets_of(self._rules))
         for warning in self._rules.warnings:
             log.warning("the rules are odd", at=warning)
@@ -115,10 +80,10 @@ class RulesHolder:
                 seen = self._judged
             before = seen
 
-    async def _take_up(self, path: Path, files: _Files) -> None:
+    async def _take_up(self, path: Path, files: Files) -> None:
         self._judged = files
         try:
-            rules = await asyncio.to_thread(self._read, path, files)
+            rules = await asyncio.to_thread(load_rules, path, self._environ, files=files)
         except RulesUnreadable as error:
             self._problems = tuple(error.problems)
             log.error("the rules are wrong; those before stay in force", problems=error.problems)  # noqa: TRY400 - a mistake, no defect
@@ -130,18 +95,6 @@ class RulesHolder:
         if changed:
             for callback in list(self._callbacks):
                 callback()
-
-    def _read(self, path: Path, files: _Files) -> Rules:
-        """The rules that *files* hold; what is not among them is read and added.
-
-        Raises:
-            RulesUnreadable: they cannot be read.
-        """
-        try:
-            text = files.text(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise RulesUnreadable([f"{path}: cannot be read: {type(error).__name__}"]) from None
-        return read_rules(text, name=path.name, environ=self._environ, read_file=files.text)
 
 
 def secrets_of(rules: Rules) -> Iterator[str]:
