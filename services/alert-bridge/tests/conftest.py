@@ -44,6 +44,10 @@ class RunningBridge:
         """Wait until an alert waits for the bus."""
         await _until(lambda: self.metric("baleen_alert_bridge_waiting_alerts"), lambda value: value > 0)
 
+    async def until_known(self, webhook: str) -> None:
+        """Wait until the source whose webhook this is has been read."""
+        await _until(lambda: self.client.get(webhook), lambda answer: answer.status_code == 200)
+
     async def metric(self, line: str) -> float:
         """The value of the metric whose line begins with *line*."""
         text = (await self.client.get("/metrics")).text

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 
+from alert_bridge.account.archive import Archive
 from alert_bridge.errors import Outcome
 from alert_bridge.metrics import Metrics
 from alert_bridge.receive.desk import Desk, response_of
@@ -74,11 +75,12 @@ async def _run(
     health = Health("alert-bridge", needs=("bus",))
     if outlet.relay is not None:
         show_spool(outlet.relay, health, registry)
-    desk = Desk(settings, sources, outlet, metrics, Mint(secrets.randbelow(1024)), SystemClock())
+    archive = Archive()
+    desk = Desk(settings, sources, outlet, metrics, Mint(secrets.randbelow(1024)), SystemClock(), archive)
     app = _app(desk, health, registry)
     socket = listen_on(settings.host, settings.port, variable="ALERT_BRIDGE_PORT")
     async with asyncio.TaskGroup() as tasks:
-        bus = tasks.create_task(_hold_bus(settings, outlet, health, metrics), name="bus")
+        bus = tasks.create_task(_hold_bus(settings, outlet, archive, health, metrics), name="bus")
         leaving = tasks.create_task(_say_when_leaving(stop, health), name="leaving")
         rereading = tasks.create_task(run_sources(settings.sources, sources, health), name="sources")
         await serve(
@@ -125,8 +127,10 @@ def _app(desk: Desk, health: Health, registry: CollectorRegistry) -> FastAPI:
     return app
 
 
-async def _hold_bus(settings: Settings, outlet: Outlet, health: Health, metrics: Metrics) -> None:
-    """Connect, and lend the connection to *outlet* until cancelled.
+async def _hold_bus(
+    settings: Settings, outlet: Outlet, archive: Archive, health: Health, metrics: Metrics
+) -> None:
+    """Connect, and lend the connection to *outlet* and *archive* until cancelled.
 
     Raises:
         BusClosed: the connection is gone for good.
@@ -143,7 +147,7 @@ async def _hold_bus(settings: Settings, outlet: Outlet, health: Health, metrics:
         on_closed=closed.set,
     ) as bus:
         _report_on(bus, outlet, health, metrics)
-        async with outlet.over(bus):
+        async with outlet.over(bus), archive.over(bus):
             await closed.wait()
     raise BusClosed("the bus closed the connection for good")
 

@@ -24,7 +24,7 @@ from alert_bridge.receive.mint import Mint
 from alert_bridge.receive.shape import BridgedAlert
 from alert_bridge.receive.source import Source, Sources
 from alert_bridge.settings import Settings
-from alert_bridge.store.outlet import Outlet
+from alert_bridge.store.outlet import Outlet, outcome_of
 from baleen_bus import Stored
 from baleen_runtime.clock import Clock
 
@@ -46,27 +46,39 @@ Taken = tuple[Outcome, Answer]
 class Archive(Protocol):
     """Finds a stored alert by the number that its sender was told."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether the newest alerts are all known; before that, not to find one means nothing."""
+
+    async def settle(self, within: float = 1.0) -> None:
+        """Let what was stored before now be known; at most so many seconds."""
+
     def seq_of_snowflake(self, snowflake: str, source: str | None = None) -> int | None:
         """The alert's number in the stream, if it is known and of that source."""
 
     async def read(self, seq: int) -> Carried | None:
-        """The alert; None once the stream let it go."""
+        """The alert; None once the stream let it go.
+
+        Raises:
+            BusError: the bus does not answer now.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A stored alert, under the id that it finally has. ``seq`` is None while it is on this disk only."""
+    """An alert that is kept, under the id that it finally has.
+
+    ``seq`` is its number in the stream, and None while it is on this disk only.
+    """
 
     alert: BridgedAlert
     seq: int | None
-    duplicate: bool
+    outcome: Outcome
 
     @property
-    def outcome(self) -> Outcome:
-        """How its request ended."""
-        if self.seq is None:
-            return Outcome.SPOOLED
-        return Outcome.DUPLICATE if self.duplicate else Outcome.STORED
+    def duplicate(self) -> bool:
+        """Whether there was one of this source and id before."""
+        return self.outcome is Outcome.DUPLICATE
 
 
 @dataclass(frozen=True)
@@ -139,9 +151,8 @@ class Desk:
             raise
         if alert.minted:
             self.sent_away.forget(alert)
-        if isinstance(stored, Stored):
-            return Kept(alert, stored.seq, stored.duplicate)
-        return Kept(alert, None, False)
+        seq = stored.seq if isinstance(stored, Stored) else None
+        return Kept(alert, seq, outcome_of(stored))
 
     async def keep_all(self, alerts: Sequence[BridgedAlert]) -> list[Kept]:
         """Return once all are stored, in their order; raises as `keep`, and then some may be stored."""

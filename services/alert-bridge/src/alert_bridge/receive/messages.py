@@ -6,7 +6,6 @@ found without a list of them, on every replica, and two at once cannot take the 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from alert_bridge.receive.mint import snowflake_of
 from alert_bridge.receive.post_body import read_payload
 from alert_bridge.receive.shape import BridgedAlert
 from alert_bridge.receive.source import Source
+from baleen_bus import BusError
 from baleen_contracts.alert import Alert
 from baleen_contracts.message import digest
 
@@ -30,9 +30,8 @@ EDITS, DELETES, SEQ = "discord.edits", "discord.deletes", "discord.edits_seq"
 """Labels: which message an alert edits or deletes, and the number of that message's alert."""
 MOST_EDITS = 1_000_000
 
-_LOOKS, _BETWEEN = 10, 0.05
-"""A message that was stored a moment ago may not have come round yet: so often it is looked for, and every
-so many seconds."""
+_PLACES = 10
+"""So often a place is looked for that nobody else has taken at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +110,27 @@ async def _found(desk: Desk, request: Request, source: Source) -> _Message:
     """
     number = request.path_params["message_id"]
     archive = desk.archive
-    if archive is None:
-        raise BusAway("stored messages cannot be looked at now")
-    if not (number.isascii() and number.isdigit() and len(number) <= 20):  # noqa: PLR2004 - digits of 64 bits
-        raise UnknownMessage("no message has such an id")
-    seq = await _seq_of(archive, number, source)
-    first = await archive.read(seq)
+    if archive is None or not archive.ready:
+        raise BusAway("stored messages cannot be looked at yet")
+    try:
+        await archive.settle()
+        found = await _read(archive, number, source)
+    except BusError:
+        raise BusAway("stored messages cannot be looked at now") from None
+    if found is None or found.first.alert.source != source.name or DELETES in found.newest.alert.labels:
+        raise UnknownMessage("this webhook has no such message")
+    return found
+
+
+async def _read(archive: Archive, number: str, source: Source) -> _Message | None:
+    seq = archive.seq_of_snowflake(number, source.name)
+    first = await archive.read(seq) if seq is not None else None
+    if first is None:
+        return None
     edits = _newest_edit(archive, number, source)
-    last = await archive.read(_edit_seq(archive, number, source, edits) or seq) if edits else first
-    gone = "this webhook has no such message"
-    if first is None or last is None or first.alert.source != source.name or DELETES in last.alert.labels:
-        raise UnknownMessage(gone)
-    return _Message(number, first, last, edits)
-
-
-async def _seq_of(archive: Archive, number: str, source: Source) -> int:
-    for look in range(_LOOKS):
-        if look:
-            await asyncio.sleep(_BETWEEN)
-        seq = archive.seq_of_snowflake(number, source.name)
-        if seq is not None:
-            return seq
-    raise UnknownMessage("this webhook has no such message")
+    edited_by = _edit_seq(archive, number, source, edits) if edits else None
+    newest = await archive.read(edited_by) if edited_by is not None else first
+    return _Message(number, first, newest, edits) if newest is not None else None
 
 
 def _newest_edit(archive: Archive, number: str, source: Source) -> int:
@@ -164,7 +162,7 @@ async def _follow_up(desk: Desk, source: Source, found: _Message, label: str, po
         BusAway: it could not be stored in time, or others take every place.
     """
     said = {label: found.number, SEQ: str(found.first.seq)}
-    for place in range(found.edits + 1, found.edits + 1 + _LOOKS):
+    for place in range(found.edits + 1, found.edits + 1 + _PLACES):
         alert = shape.alert_from_post(
             post or Post(None, (), {}),
             key=_edit_id(found.number, place),

@@ -77,10 +77,10 @@ class Source(_Part):
         return self.url(base_url, "discord")
 
     def url(self, base_url: str, dialect: str) -> str:
-        """Where it posts in *dialect*. A credential as the webhook's, but for ``alerts``, which has none."""
-        place = {"discord": "/api/webhooks/", "alerts": "/alerts"}.get(dialect, f"/in/{dialect}/")
-        secret = f"{self.id}/{self.token}" if place.endswith("/") else ""
-        return f"{base_url.rstrip('/')}{place}{secret}"
+        """Where it posts in *dialect*; as much a credential as the webhook's URL."""
+        end = f"/{dialect}" if dialect in {"slack", "github"} else ""
+        place = "api/webhooks" if end or dialect == "discord" else f"in/{dialect}"
+        return f"{base_url.rstrip('/')}/{place}/{self.id}/{self.token}{end}"
 
 
 class Sources:

@@ -107,16 +107,27 @@ def remove_source(path: Path, name: str) -> None:
         write([one for one in known if one is not gone])
 
 
+def list_sources(path: Path) -> list[Source]:
+    """The sources in the file at *path*; none if there is no file yet.
+
+    Raises:
+        SourcesUnreadable: it is there and is not a file of sources.
+    """
+    try:
+        return read_sources(path.read_bytes(), path)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SourcesUnreadable(f"{path} cannot be read: {type(error).__name__}") from None
+
+
 @contextmanager
 def _held(path: Path) -> Iterator[tuple[list[Source], Callable[[list[Source]], None]]]:
     """The sources in the file, and what replaces them; two callers at once lose nothing of each other's."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            known = read_sources(path.read_bytes(), path) if path.exists() else []
-        except OSError as error:
-            raise SourcesUnreadable(f"{path} cannot be read: {type(error).__name__}") from None
+        known = list_sources(path)
         yield known, lambda sources: _write(path, sources)
 
 
