@@ -22,6 +22,7 @@ async def post(discord: SimulatedDiscord, name: str = "alerts", **options: objec
         ({"kind": "rate_limited", "seconds": 0.5}, 429, {"retry-after", "x-ratelimit-reset-after", "via"}),
         ({"kind": "rate_limited_bare", "seconds": 0.5}, 429, {"via"}),
         ({"kind": "cloudflare"}, 429, set()),
+        ({"kind": "cloudflare", "seconds": 1.5}, 429, {"retry-after"}),
         ({"kind": "status", "status": 503}, 503, {"via"}),
         ({"kind": "status", "status": 404}, 404, {"via"}),
     ],

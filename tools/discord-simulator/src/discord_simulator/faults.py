@@ -14,7 +14,7 @@ class Kind(StrEnum):
     RATE_LIMITED_BARE = "rate_limited_bare"
     """429 whose body alone tells ``retry_after``: no limit and no wait in the headers."""
     CLOUDFLARE = "cloudflare"
-    """429 with a page of the network in front: no JSON, no ``Via``, no word of when."""
+    """429 with a page of the network in front: no JSON, no ``Via``."""
     STATUS = "status"
     """An answer of that status: 502, or 401, 403 and 404 in Discord's words."""
     RESET = "reset"
@@ -46,7 +46,8 @@ class Fault:
         every: it strikes one in so many of those it is meant for.
         webhook: the name of the only webhook it is meant for; None for all.
         status: of the answer, where the kind has one.
-        seconds: ``retry_after``, or how late.
+        seconds: ``retry_after``, or how late: a second unless it is said. The page of the network in front
+            says when to come again only where this does.
     """
 
     kind: Kind
@@ -54,9 +55,14 @@ class Fault:
     every: int = 1
     webhook: str | None = None
     status: int = 502
-    seconds: float = 1.0
+    seconds: float | None = None
     seen: int = 0
     struck: int = 0
+
+    @property
+    def pause(self) -> float:
+        """Its seconds, said or not."""
+        return 1.0 if self.seconds is None else self.seconds
 
     @property
     def spent(self) -> bool:

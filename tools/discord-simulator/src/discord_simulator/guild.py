@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,15 +199,15 @@ def _refused(error: Refused, version: int, headers: dict[str, str]) -> Reply:
 def _spoilt(fault: Fault, version: int) -> Reply:
     """What a fault answers to what it keeps from being taken."""
     if fault.kind is Kind.CLOUDFLARE:
-        return _page()
+        return _page(fault.seconds)
     if fault.kind is Kind.RATE_LIMITED_BARE:
-        _, seconds = retry_after(fault.seconds, version)
+        _, seconds = retry_after(fault.pause, version)
         body = {"message": "You are being rate limited.", "retry_after": seconds, "global": False}
         return Reply(429, orjson.dumps(body), _VIA)
     if fault.kind is Kind.RATE_LIMITED:
         headers = {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "0"}
-        headers["X-RateLimit-Reset-After"] = f"{fault.seconds:.3f}"
-        return _too_many(Refusal(Scope.USER, fault.seconds), version, headers)
+        headers["X-RateLimit-Reset-After"] = f"{fault.pause:.3f}"
+        return _too_many(Refusal(Scope.USER, fault.pause), version, headers)
     if fault.kind is Kind.RESET:
         return Reply(0, kind=fault.kind)
     return _failed(fault.status)
@@ -219,7 +220,7 @@ def _taken(fault: Fault, reply: Reply) -> Reply:
     if fault.kind is Kind.TAKEN_GARBAGE:
         return Reply(200, b'{"id": "12', reply.headers)
     if fault.kind is Kind.TAKEN_SLOW:
-        return Reply(reply.status, reply.body, reply.headers, late=fault.seconds)
+        return Reply(reply.status, reply.body, reply.headers, late=fault.pause)
     return Reply(0, kind=fault.kind)
 
 
@@ -231,5 +232,7 @@ def _failed(status: int) -> Reply:
     return Reply(status, body, _VIA)
 
 
-def _page() -> Reply:
-    return Reply(429, _PAGE, content_type="text/html; charset=UTF-8")
+def _page(seconds: float | None = None) -> Reply:
+    """The network in front turns somebody away; when to come again is said only where it is known."""
+    headers = {} if seconds is None else {"Retry-After": str(math.ceil(seconds))}
+    return Reply(429, _PAGE, headers, content_type="text/html; charset=UTF-8")

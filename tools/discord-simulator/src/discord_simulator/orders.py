@@ -25,7 +25,7 @@ class Arm(Order):
     every: Annotated[int, Field(ge=1)] = 1
     webhook: _Name | None = None
     status: Annotated[int, Field(ge=400, le=599)] = 502
-    seconds: Annotated[float, Field(ge=0, le=86_400)] = 1.0
+    seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
 
     def fault(self) -> Fault:
         """The fault that it asks for."""
