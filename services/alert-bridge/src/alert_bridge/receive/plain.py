@@ -23,7 +23,7 @@ def alert_routes(desk: Desk) -> APIRouter:
 
         202 means that it is kept; `duplicate` that there was one of this source and id before. The `id` in
         the answer is the sender's own: its `id`, its `Idempotency-Key`, or else a fresh one. `seq` is its
-        number in the stream, and null while the bus is away and the alert waits on this disk.
+        number in the stream, and null beside `spooled` while the bus is away and this disk has the alert.
         """
         return await answered(desk, request, Dialect.JSON, lambda: _take(desk, request), refusal)
 
@@ -56,4 +56,4 @@ async def _take(desk: Desk, request: Request) -> Taken:
     )
     kept = await desk.keep(alert)
     said = {"id": kept.alert.id, "seq": kept.seq, "duplicate": kept.duplicate}
-    return kept.outcome, Answer(202, said)
+    return kept.outcome, Answer(202, {**said, "spooled": True} if kept.seq is None else said)

@@ -29,14 +29,14 @@ class SpoolFigures(Collector):
             ("max_bytes", "The bound of the spool.", spool.max_bytes),
             ("oldest_seconds", "Age of the oldest alert kept.", max(0.0, time() - oldest) if oldest else 0.0),
             ("failing", "1 while the disk does not take what is to be kept.", bool(spool.problem)),
-            ("refused_alerts", "Alerts kept that the bus will not have.", relay.refused),
+            ("refused_alerts", "Alerts kept that the bus will not have.", relay.carrier.refused),
         )
         for name, help_, value in gauges:
             yield GaugeMetricFamily(f"baleen_alert_bridge_spool_{name}", help_, value)
         yield CounterMetricFamily(
             "baleen_alert_bridge_spool_carried",
             "Alerts that went from the disk to the bus.",
-            relay.carried,
+            relay.carrier.carried,
         )
 
 
@@ -48,7 +48,7 @@ def show_spool(relay: Relay, health: Health, registry: CollectorRegistry) -> Non
         health.report("spool", ok=not problem, reason=problem, note=note)
 
     registry.register(SpoolFigures(relay))
-    relay.on_change = report
+    relay.carrier.on_change = report
     report()
 
 
@@ -59,8 +59,8 @@ def _condition(relay: Relay) -> tuple[str, str]:
         return f"the disk does not take alerts: {spool.problem}", ""
     if spool.full:
         return f"full: it may hold {spool.max_bytes} bytes", ""
-    if relay.refused:
-        return "", f"{relay.refused} alerts are kept that the bus refuses"
+    if relay.carrier.refused:
+        return "", f"{relay.carrier.refused} alerts are kept that the bus refuses"
     if spool.extent.alerts:
         return "", "spooling: alerts wait on this disk for the bus"
     return "", ""

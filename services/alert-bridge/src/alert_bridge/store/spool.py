@@ -179,9 +179,7 @@ class Spool:
     def _told(self, jobs: list[_Job[Any]], results: list[Any], problem: str, extent: Extent) -> None:
         self.full = self.full and extent.size >= self.extent.size
         self.extent = extent
-        if problem and not self.problem:
-            log.error("the disk does not take the spool", problem=problem)
-        self.problem = problem
+        news, self.problem = bool(problem and not self.problem), problem
         for place, job in enumerate(jobs):
             if job.done.done():
                 continue
@@ -192,3 +190,5 @@ class Spool:
                 job.done.exception()  # whoever waits hears it; nobody has to
             else:
                 job.done.set_result(results[place])
+        if news:
+            log.error("the disk does not take the spool", problem=problem)

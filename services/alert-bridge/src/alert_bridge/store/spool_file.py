@@ -164,7 +164,7 @@ class SpoolFile:
     def shrink(self) -> None:
         """Give the disk back what an empty file does not need."""
         if not self.extent.alerts and self._one("PRAGMA page_count") > _SHRINK_FROM:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            self._db.executescript("PRAGMA incremental_vacuum")  # `execute` would end it after one page
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
