@@ -7,6 +7,7 @@ hours either: nobody hears it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -19,7 +20,7 @@ from alert_bridge.rules.model import Mute, Once, Quiet, Route, Rules
 from alert_bridge.rules.seen import Key, Seen, rank_of
 from baleen_contracts.alert import Alert
 
-__all__ = ["Decision", "Hold", "Memory", "Send", "Suppress", "decide", "memory_span"]
+__all__ = ["Decision", "Hold", "Memory", "Send", "Suppress", "decide", "memory_span", "remember"]
 
 _DEDUPE: Final = "dedupe"
 _COOLDOWN: Final = "cooldown"
@@ -94,6 +95,20 @@ def decide(rules: Rules, destination: str, alert: Alert, memory: Memory, *, now:
     return decision
 
 
+def remember(rules: Rules, destination: str, alert: Alert, memory: Memory, *, now: datetime) -> None:
+    """Note in *memory* that *alert* was let through at *destination*, without deciding it anew.
+
+    For alerts of which it is written down. Deciding those of the span again would not give the same: the
+    first of them would be let through although one before the span had suppressed it, and then hide others.
+    """
+    seen = Seen(alert)
+    route = route_to(rules, destination, seen)
+    if route is None or seen.edits:
+        return
+    for _, _, note in _notes(route, destination, seen, reckonable(now)):
+        memory.take(note)
+
+
 def memory_span(rules: Rules) -> float:
     """Seconds back to the oldest alert that can still make another one a repeat; 0 if none can."""
     onces = [once for route in rules.routes for once in (route.dedupe, route.cooldown) if once is not None]
@@ -132,20 +147,23 @@ def _repeats(
     route: Route, destination: str, seen: Seen, memory: Memory, now: datetime
 ) -> Suppress | tuple[Note, ...]:
     """The reason if it repeats what was let through; else what to note of it."""
-    same = seen.same()
     notes: list[Note] = []
-    for kind, once in ((_DEDUPE, route.dedupe), (_COOLDOWN, route.cooldown)):
-        if once is None:
-            continue
-        key = seen.key(once.by)
-        if once.by and not any(key):  # it has none of the keys, so nothing says that it is like another
-            continue
-        place = (destination, route.name, kind, once.by, key)
-        since = memory.seconds_since(place, now, same)
+    for kind, once, note in _notes(route, destination, seen, now):
+        since = memory.seconds_since(note)
         if since is not None and abs(since) < once.seconds:
             return _repeat(kind, once, route, since)
-        notes.append(Note(place, now.timestamp(), same))
+        notes.append(note)
     return tuple(notes)
+
+
+def _notes(route: Route, destination: str, seen: Seen, now: datetime) -> Iterator[tuple[str, Once, Note]]:
+    """What there is to note of an alert that a route lets through, by the rule that asks for it."""
+    for kind, once in ((_DEDUPE, route.dedupe), (_COOLDOWN, route.cooldown)):
+        if once is not None:
+            key = seen.key(once.by)
+            if any(key) or not once.by:  # without any of its keys, nothing says that it is like another
+                place = (destination, route.name, kind, once.by, key)
+                yield kind, once, Note(place, now.timestamp(), seen.same())
 
 
 def _repeat(kind: str, once: Once, route: Route, since: float) -> Suppress:

@@ -40,7 +40,7 @@ def explain(rules: Rules, alert: Alert, now: datetime, memory: Memory | None = N
     *memory* is what was let through before, of which nothing changes; without it, nothing was.
     """
     seen = Seen(alert)
-    known = memory or Memory()
+    known = Memory() if memory is None else memory
     now = reckonable(now)
     return [
         Explanation(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 MOST: Final = 20_000
@@ -31,21 +30,19 @@ class Memory:
         self._most = most
         self._notes: OrderedDict[tuple[object, ...], Note] = OrderedDict()
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Notes that there are now."""
         return len(self._notes)
 
-    def seconds_since(
-        self, place: tuple[object, ...], now: datetime, same: tuple[str, str, float]
-    ) -> float | None:
-        """Seconds between *now* and the newest alert noted at *place*; None if there is none.
+    def seconds_since(self, note: Note) -> float | None:
+        """Seconds from the newest alert let through at the same place to this one; None if there is none.
 
         They are less than 0 where that one was received later. An alert is no repeat of itself: the stream
         may bring it again before its end is known.
         """
-        note = self._notes.get(place)
-        if note is None or note.same == same:
-            return None
-        return now.timestamp() - note.at
+        known = self._notes.get(note.place)
+        return None if known is None or known.same == note.same else note.at - known.at
 
     def copy(self) -> Memory:
         """Another memory of the same, for asking what would be."""
