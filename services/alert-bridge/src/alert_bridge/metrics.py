@@ -54,6 +54,11 @@ class Metrics:
             "1 while the bus is connected.",
             registry=registry,
         )
+        self.rules_valid = Gauge(
+            "baleen_alert_bridge_rules_valid",
+            "1 while the rules in force are those of the file; 0 while the file is wrong and older ones are.",
+            registry=registry,
+        )
         for dialect in Dialect:  # all series exist from the start, so that a rate is never absent
             for outcome in Outcome:
                 self._requests.labels(dialect, outcome)
