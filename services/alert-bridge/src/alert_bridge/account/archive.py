@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
 
 from alert_bridge.account.bodies import read_seqs
-from alert_bridge.account.follow import STREAM, Following
-from alert_bridge.account.heard import carried
+from alert_bridge.account.follow import Following
+from alert_bridge.account.heard import PATTERN, STREAM, carried, heard
 from alert_bridge.account.history import Page, covers, page_by_index, page_by_reading
 from alert_bridge.account.index import NEWEST, Index
 from alert_bridge.account.wanted import Filters, Since, Wanted
 from alert_bridge.carried import Carried
-from baleen_bus import Bus, Unreachable
+from baleen_bus import Bus, Delivered, Unreachable
 from baleen_bus.connection import end_task
-from baleen_bus.reading import stream_state
 
 _MICROSECONDS: Final = 1_000_000
+_STILL_READING: Final = "the newest alerts are still being read"
 
 
 class Archive:
@@ -32,7 +31,7 @@ class Archive:
 
     def __init__(self, newest: int = NEWEST) -> None:
         self._index = Index(newest)
-        self._following = Following(self._index, newest)
+        self._following = Following(STREAM, [PATTERN], self._index, self._hear, newest)
         self._bus: Bus | None = None
 
     @asynccontextmanager
@@ -50,7 +49,7 @@ class Archive:
     @property
     def ready(self) -> bool:
         """Whether the newest alerts are all known."""
-        return self._following.caught_up.is_set()
+        return self._following.caught_up
 
     @property
     def known(self) -> int:
@@ -79,12 +78,8 @@ class Archive:
 
         An alert that this replica stored itself is known when its sender is answered.
         """
-        bus = self._bus
-        if bus is None:
-            return
-        with contextlib.suppress(TimeoutError, Unreachable):
-            async with asyncio.timeout(within):
-                await self._following.reach((await stream_state(bus, STREAM)).last_seq)
+        if self._bus is not None:
+            await self._following.settle(self._bus, within)
 
     async def read(self, seq: int) -> Carried | None:
         """The alert of this number; None if the stream does not have it, or it is no alert.
@@ -92,7 +87,7 @@ class Archive:
         Raises:
             Unreachable: there is no bus now, or it does not answer.
         """
-        found = await read_seqs(self._there(), [seq]) if seq > 0 else []
+        found = await read_seqs(self._there(), STREAM, PATTERN, [seq]) if seq > 0 else []
         return carried(found[0]) if found else None
 
     async def since(self, since: Since, count: int, filters: Filters | None = None) -> list[Carried]:
@@ -115,8 +110,20 @@ class Archive:
         if self.ready and covers(self._index, wanted.since):
             return await page_by_index(bus, self._index, wanted)
         if wanted.since is None:
-            raise Unreachable("the newest alerts are still being read")
+            raise Unreachable(_STILL_READING)
         return await page_by_reading(bus, wanted.since, wanted)
+
+    def must_be_ready(self) -> None:
+        """Return if the newest alerts are all known.
+
+        Raises:
+            Unreachable: they are not, so that nothing can be said of what is not found.
+        """
+        if not self.ready:
+            raise Unreachable(_STILL_READING)
+
+    def _hear(self, item: Delivered) -> None:
+        self._index.add(*heard(item))
 
     def _there(self) -> Bus:
         if self._bus is None:

@@ -1,4 +1,4 @@
-"""Reads alerts from the stream: those of given numbers, or from a place on."""
+"""Reads bodies from a stream: those of given numbers, or from a place on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from alert_bridge.account.follow import PATTERN, STREAM
 from baleen_bus import Bus, BusError, Delivered
 from baleen_bus.reading import direct_get
 
@@ -18,11 +17,13 @@ _BATCH_BYTES: Final = 4 << 20
 _AT_ONCE: Final = 20
 
 
-async def read_seqs(bus: Bus, seqs: Sequence[int]) -> list[Delivered]:
+async def read_seqs(bus: Bus, stream: str, pattern: str, seqs: Sequence[int]) -> list[Delivered]:
     """The messages of these numbers, in their order; what the stream no longer has is left out.
 
     Args:
         bus: where to read.
+        stream: its stream.
+        pattern: the subjects that are looked at.
         seqs: the numbers, rising.
 
     Raises:
@@ -34,7 +35,7 @@ async def read_seqs(bus: Bus, seqs: Sequence[int]) -> list[Delivered]:
         try:
             async with asyncio.TaskGroup() as reading:
                 tasks = [
-                    reading.create_task(_read_run(bus, run), name="read-alerts")
+                    reading.create_task(_read_run(bus, stream, pattern, run), name="read-alerts")
                     for run in parts[place : place + _AT_ONCE]
                 ]
         except* BusError as failures:
@@ -43,7 +44,9 @@ async def read_seqs(bus: Bus, seqs: Sequence[int]) -> list[Delivered]:
     return found
 
 
-async def read_from(bus: Bus, start: int | datetime, pattern: str) -> tuple[list[Delivered], bool]:
+async def read_from(
+    bus: Bus, stream: str, pattern: str, start: int | datetime
+) -> tuple[list[Delivered], bool]:
     """Some messages from a number or a moment on, oldest first, and whether the stream has more of them.
 
     Raises:
@@ -57,7 +60,7 @@ async def read_from(bus: Bus, start: int | datetime, pattern: str) -> tuple[list
         "batch": _BATCH,
         "max_bytes": _BATCH_BYTES,
     }
-    end = await direct_get(bus, STREAM, request, found.append)
+    end = await direct_get(bus, stream, request, found.append)
     return found, bool(found) and end.pending > 0
 
 
@@ -79,17 +82,17 @@ def _first(failures: BaseExceptionGroup[BusError]) -> BusError:
     return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
 
 
-async def _read_run(bus: Bus, run: Sequence[int]) -> list[Delivered]:
+async def _read_run(bus: Bus, stream: str, pattern: str, run: Sequence[int]) -> list[Delivered]:
     wanted, found, after = frozenset(run), [], run[0]
     while after <= run[-1]:
         batch: list[Delivered] = []
         request: dict[str, Any] = {
             "seq": after,
-            "next_by_subj": PATTERN,
+            "next_by_subj": pattern,
             "batch": run[-1] - after + 1,
             "max_bytes": _BATCH_BYTES,
         }
-        end = await direct_get(bus, STREAM, request, batch.append)
+        end = await direct_get(bus, stream, request, batch.append)
         found += [item for item in batch if item.seq in wanted]
         if not batch or not end.pending:
             break

@@ -1,41 +1,62 @@
-"""Keeps the index up with the stream of alerts, from the newest hundred thousand on."""
+"""Keeps an index up with its stream, from the newest so many messages on."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import structlog
 
-from alert_bridge.account.heard import heard
-from alert_bridge.account.index import NEWEST, Index
-from baleen_bus import Bus, BusError, Delivered, Follower, FromSequence, Gap, GapReason
+from baleen_bus import Bus, BusError, Delivered, Follower, FromSequence, Gap, GapReason, Unreachable
 from baleen_bus.reading import stream_state
-from baleen_contracts.alert import Alert
-from baleen_contracts.catalogue import by_name
 
-STREAM: Final = "ALERT"
-PATTERN: Final = by_name(Alert.entity).pattern
 _AGAIN_AFTER: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
 
+class Followed(Protocol):
+    """What is kept up with a stream."""
+
+    def begin(self, after: int) -> None:
+        """Forget everything; what is stored after number *after* will be told."""
+
+    def cut(self, from_seq: int) -> None:
+        """Forget the messages of this number and later ones: the stream gives these numbers again."""
+
+
 class Following:
-    """Follows the stream into *index*, and says how far it has come.
+    """Follows a stream, and says how far it has come.
 
     Args:
-        index: what is filled.
-        newest: how many alerts that are stored already are read first.
+        stream: its name.
+        patterns: which of its subjects.
+        index: what is kept up with it.
+        hear: told each message, in the stream's order.
+        newest: how many messages that are stored already are read first.
     """
 
-    def __init__(self, index: Index, newest: int = NEWEST) -> None:
-        self.index = index
-        self.caught_up = asyncio.Event()
-        """Set while everything that was stored before the start is known."""
+    def __init__(
+        self,
+        stream: str,
+        patterns: Sequence[str],
+        index: Followed,
+        hear: Callable[[Delivered], None],
+        newest: int,
+    ) -> None:
+        self._stream, self._patterns = stream, patterns
+        self._index, self._tell = index, hear
         self._newest = newest
+        self._caught_up = False
         self._follower: Follower | None = None
         self._waiting: dict[asyncio.Future[None], int] = {}
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that was stored before the start is known."""
+        return self._caught_up
 
     async def run(self, bus: Bus) -> None:
         """Follow until cancelled; a bus that has no such stream yet is asked again."""
@@ -45,13 +66,18 @@ class Following:
                 await self._follow(bus)
             except BusError as error:
                 if not told:
-                    log.warning("the history of alerts cannot be read yet", error=str(error))
+                    log.warning("a stream cannot be followed yet", stream=self._stream, error=str(error))
                     told = True
                 await asyncio.sleep(_AGAIN_AFTER)
 
-    async def reach(self, seq: int) -> None:
-        """Return once every alert up to number *seq* is known."""
-        if self._position >= seq:
+    async def settle(self, bus: Bus, within: float) -> None:
+        """Return once all that was stored before now is known, or after so many seconds."""
+        with contextlib.suppress(TimeoutError, Unreachable):
+            async with asyncio.timeout(within):
+                await self._reach((await stream_state(bus, self._stream)).last_seq)
+
+    async def _reach(self, seq: int) -> None:
+        if self._follower is not None and self._follower.position >= seq:
             return
         reached = asyncio.get_running_loop().create_future()
         self._waiting[reached] = seq
@@ -60,41 +86,44 @@ class Following:
         finally:
             self._waiting.pop(reached, None)
 
-    @property
-    def _position(self) -> int:
-        return self._follower.position if self._follower is not None else 0
-
     async def _follow(self, bus: Bus) -> None:
-        state = await stream_state(bus, STREAM)
+        state = await stream_state(bus, self._stream)
         start = max(1, state.first_seq, state.last_seq - self._newest + 1)
-        self.index.begin(start - 1)
+        self._index.begin(start - 1)
         follower = Follower(
-            bus, STREAM, [PATTERN], FromSequence(start), self._hear, self._miss, self._have_caught_up
+            bus,
+            self._stream,
+            self._patterns,
+            FromSequence(start),
+            self._hear,
+            self._miss,
+            self._have_caught_up,
         )
         self._follower = follower
         try:
             async with follower:
                 await asyncio.Event().wait()
         finally:
-            self.caught_up.clear()
+            self._caught_up = False
             self._follower = None
 
     def _hear(self, item: Delivered) -> None:
-        self.index.add(*heard(item))
+        self._tell(item)
         if self._waiting:
             self._wake(item.seq)
 
     def _miss(self, gap: Gap) -> None:
-        """What expired is on no stream any more; what is numbered anew is another alert."""
+        """What expired is on no stream any more; what is numbered anew is another message."""
         if gap.reason is GapReason.STREAM_RECREATED:
-            self.index.begin(0)
+            self._index.begin(0)
         elif gap.reason is GapReason.WENT_BACK:
-            self.index.cut(gap.from_seq)
+            self._index.cut(gap.from_seq)
 
     def _have_caught_up(self) -> None:
-        self.caught_up.set()
-        self._wake(self._position)
-        log.info("the history of alerts is at hand", alerts=len(self.index))
+        self._caught_up = True
+        if self._follower is not None:
+            self._wake(self._follower.position)
+        log.info("the newest messages of a stream are known", stream=self._stream)
 
     def _wake(self, seq: int) -> None:
         for waiting, wanted in tuple(self._waiting.items()):

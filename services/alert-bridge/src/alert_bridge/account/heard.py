@@ -13,8 +13,11 @@ from alert_bridge.receive.mint import snowflake_of
 from baleen_bus import Delivered
 from baleen_bus.envelope import header_text
 from baleen_contracts.alert import Alert
+from baleen_contracts.catalogue import by_name
 from baleen_contracts.message import micros
 
+STREAM: Final = "ALERT"
+PATTERN: Final = by_name(Alert.entity).pattern
 _PREFIX: Final = f"{Alert.entity}:"
 _LONGEST: Final = 200
 

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from alert_bridge.account.bodies import read_from, read_seqs
-from alert_bridge.account.follow import PATTERN, STREAM
-from alert_bridge.account.heard import carried
+from alert_bridge.account.heard import PATTERN, STREAM, carried
 from alert_bridge.account.index import Index
 from alert_bridge.account.wanted import Filters, Since, Wanted
 from alert_bridge.carried import Carried
@@ -86,7 +85,7 @@ async def page_by_reading(bus: Bus, start: int | datetime, wanted: Wanted) -> Pa
         page.next = max(page.next, start)
     pattern, looked = _pattern(wanted.filters), 0
     while True:
-        items, more = await read_from(bus, start, pattern)
+        items, more = await read_from(bus, STREAM, pattern, start)
         for item in items:
             looked += 1
             _take(page, item, wanted)
@@ -116,7 +115,7 @@ async def _fill(bus: Bus, page: Page, seqs: list[int], wanted: Wanted, *, backwa
     """Read these alerts chunk by chunk until the page is full; `next` and `more` follow what was read."""
     for place in range(0, len(seqs), _CHUNK):
         chunk = seqs[place : place + _CHUNK]
-        items = await read_seqs(bus, sorted(chunk))
+        items = await read_seqs(bus, STREAM, PATTERN, sorted(chunk))
         for item in reversed(items) if backwards else items:
             _take(page, item, wanted)
             if _is_full(page, wanted):
