@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -139,11 +139,15 @@ async def account_of(bridge: Bridge) -> dict[str, Any]:
     return {one["name"]: one for one in answer["destinations"]}
 
 
-def rules_file(folder: Path, destinations: Mapping[str, Mapping[str, Any]], **route: Any) -> Path:
-    """A rules file that routes everything to all *destinations*; JSON is YAML as well."""
-    routes = [{"name": "everything", "to": sorted(destinations), **route}]
+def rules_file(
+    folder: Path,
+    destinations: Mapping[str, Mapping[str, Any]],
+    routes: Sequence[Mapping[str, Any]] | None = None,
+) -> Path:
+    """A rules file; without *routes* all destinations are told everything. JSON is YAML as well."""
+    everything = [{"name": "everything", "to": sorted(destinations)}]
     path = folder / "rules.yaml"
-    path.write_text(json.dumps({"destinations": destinations, "routes": routes}, indent=1))
+    path.write_text(json.dumps({"destinations": destinations, "routes": routes or everything}, indent=1))
     return path
 
 

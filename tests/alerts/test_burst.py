@@ -1,0 +1,186 @@
+"""A burst of alerts into Discord's limits: nothing lost, in order, as fast as the limits allow."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.alerts.bridges import Bridge, account_of, all_ready, ending, rules_file, write_sources
+from tests.alerts.posting import Poster, least_seconds, marks_of, out_of_order, repeats_in
+from tests.chaos.fleet import until
+
+from baleen_bus.testing import NatsServer
+from discord_simulator.testing import SimulatedDiscord
+
+ALERTS = 5_000
+PACKED = 10  # embeds that a message holds
+SCALE = 0.04  # of Discord's windows: thirty messages per 2.4 s, five per 0.08 s
+LOSS_OF_TIME = 1.2  # times what the limits allow
+STARTING = (
+    1.0  # second that the first message may wait for the alerts that fill it, and the last for its answer
+)
+NO_ANSWER_WITHIN = 10.0  # seconds that the bridge waits for an answer
+FIRST_BACK_OFF = 1.0  # second, at most, before a message that failed once is sent again
+FAR_BELOW = 100  # answers that count towards the ban at 10,000
+
+
+@asynccontextmanager
+async def delivering(
+    nats: NatsServer, folder: Path, discord: SimulatedDiscord, *names: str, **more: Any
+) -> AsyncIterator[tuple[Bridge, dict[str, str]]]:
+    """A bridge that tells everything to the webhooks called *names*; and the paths of two sources."""
+    figures = (await discord.state())["figures"]
+    destinations = {
+        name: {
+            "type": "discord",
+            "url": discord.url_of(name),
+            "channel_messages": figures["channel_limit"],
+            "channel_seconds": figures["channel_window"],
+            **more,
+        }
+        for name in names
+    }
+    sources = folder / "sources.json"
+    paths = write_sources(sources, "monitor", "scanner")
+    variables = {
+        "ALERT_BRIDGE_SOURCES": str(sources),
+        "ALERT_BRIDGE_RULES": str(rules_file(folder, destinations)),
+    }
+    bridge = Bridge("bridge", nats.url, folder, variables)
+    with ending(bridge):
+        await all_ready(bridge)
+        await until(lambda: all_served(bridge, names), "every destination is served", 30)
+        yield bridge, paths
+
+
+async def all_served(bridge: Bridge, names: tuple[str, ...]) -> bool:
+    """Whether somebody serves each destination."""
+    account = await account_of(bridge)
+    return all(name in account and account[name]["state"] == "running" for name in names)
+
+
+async def nothing_in_flight(bridge: Bridge, name: str, alerts: int) -> dict[str, Any] | None:
+    """The account of a destination once it has all the alerts and none is under way."""
+    account = (await account_of(bridge)).get(name, {})
+    settled = account.get("accepted") == alerts and account["in_flight"] == 0
+    return account if settled and not account["unaccounted"] else None
+
+
+async def burst(
+    bridge: Bridge, paths: dict[str, str], discord: SimulatedDiscord, alerts: int, within: float
+) -> tuple[float, list[dict[str, Any]], dict[str, Any]]:
+    """Post from both sources at once; seconds until the last was said, what was said, and the account."""
+    posters = [Poster(source, [bridge], path) for source, path in paths.items()]
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(*(poster.post(alerts // len(posters)) for poster in posters))
+    posted = loop.time() - began
+    account = await until(
+        lambda: nothing_in_flight(bridge, "alerts", alerts), "every alert ended", within + posted, every=0.2
+    )
+    entries = await discord.entries(webhook="alerts")
+    first = entries[0]["at"]
+    print(f"{alerts} alerts posted in {posted:.1f} s, {len(entries)} messages")  # noqa: T201 - a figure
+    return entries[-1]["at"] - first, entries, account
+
+
+def judge(entries: list[dict[str, Any]], account: dict[str, Any], alerts: int) -> None:
+    """Everything arrived, in its source's order, and the account says so."""
+    marks = marks_of(entries)
+    wanted = {f"{source}-{number}" for source in ("monitor", "scanner") for number in range(alerts // 2)}
+    assert set(marks) == wanted
+    assert out_of_order(marks) == []
+    assert account["delivered"] == alerts
+    assert (account["suppressed"], account["dead"], account["unaccounted"]) == ({}, {}, 0)
+    assert repeats_in(marks) == account["possible_duplicates"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_burst_takes_no_longer_than_the_limits_allow(nats_server, tmp_path):
+    """Five thousand alerts of two sources: packed, none refused, within 1.2 times the least time."""
+    async with (
+        SimulatedDiscord.subprocess(limits_scale=SCALE) as discord,
+        delivering(nats_server, tmp_path, discord, "alerts") as (bridge, paths),
+    ):
+        least = least_seconds(math.ceil(ALERTS / PACKED), (await discord.state())["figures"])
+        seconds, entries, account = await burst(bridge, paths, discord, ALERTS, within=least * 3)
+        state = await discord.state()
+
+    print(f"said in {seconds:.1f} s; the limits allow {least:.1f} s")  # noqa: T201 - a figure
+    judge(entries, account, ALERTS)
+    assert state["counts"].get("status_429", 0) == 0, "it was refused, though it knew the limits"
+    assert seconds <= LOSS_OF_TIME * least + STARTING
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_faults_in_a_burst_lose_nothing_and_are_not_provoked(nats_server, tmp_path):
+    """Refusals of every kind, failures, and answers that never come: each costs its own wait, and no more."""
+    refusals = [
+        {"kind": "rate_limited", "seconds": 0.7, "every": 60, "count": 5},
+        {"kind": "rate_limited_bare", "seconds": 0.7, "every": 50, "count": 5},
+        {"kind": "cloudflare", "seconds": 1, "every": 170, "count": 2},
+    ]
+    failures = [
+        {"kind": "status", "status": 503, "every": 70, "count": 4},
+        {"kind": "reset", "every": 110, "count": 2},
+    ]
+    doubts = [
+        {"kind": "taken_silence", "every": 230, "count": 1},
+        {"kind": "taken_reset", "every": 90, "count": 3},
+        {"kind": "taken_garbage", "every": 120, "count": 2},
+    ]
+    async with (
+        SimulatedDiscord.subprocess(limits_scale=SCALE) as discord,
+        delivering(nats_server, tmp_path, discord, "alerts") as (bridge, paths),
+    ):
+        for fault in (*refusals, *failures, *doubts):
+            await discord.arm(**fault, webhook="alerts")
+        figures = (await discord.state())["figures"]
+        again = sum(fault["count"] for fault in doubts)
+        least = least_seconds(math.ceil(ALERTS / PACKED) + again, figures)
+        waits = sum(fault["seconds"] * fault["count"] for fault in refusals)
+        waits += FIRST_BACK_OFF * sum(fault["count"] for fault in (*failures, *doubts)) + NO_ANSWER_WITHIN
+        seconds, entries, account = await burst(bridge, paths, discord, ALERTS, within=least * 3 + waits)
+        state = await discord.state()
+
+    print(f"said in {seconds:.1f} s; limits {least:.1f} s, faults {waits:.1f} s")  # noqa: T201 - a figure
+    assert state["struck"] == {
+        kind: sum(fault["count"] for fault in (*refusals, *failures, *doubts) if fault["kind"] == kind)
+        for kind in state["struck"]
+    }
+    judge(entries, account, ALERTS)
+    assert repeats_in(marks_of(entries)) == state["duplicates"]["alerts"]
+    assert sum(state["invalid_requests"].values()) <= FAR_BELOW
+    assert seconds <= LOSS_OF_TIME * least + waits + STARTING
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "taken_slow", "seconds": 3},
+        {"kind": "status", "status": 404},
+        {"kind": "rate_limited", "seconds": 60},
+        {"kind": "status", "status": 503},
+    ],
+    ids=["slow", "gone", "limited", "failing"],
+)
+async def test_a_destination_in_trouble_delays_no_other(nats_server, tmp_path, fault):
+    """One is told everything while the other has hardly begun."""
+    alerts = 200
+    async with (
+        SimulatedDiscord.in_process(limits_scale=SCALE) as discord,
+        delivering(nats_server, tmp_path, discord, "alerts", "desk") as (bridge, paths),
+    ):
+        await discord.arm(**fault, count=None, webhook="desk")
+        _, entries, account = await burst(bridge, paths, discord, alerts, within=30)
+        troubled = (await account_of(bridge))["desk"]
+
+    judge(entries, account, alerts)
+    assert troubled["in_flight"] > 0
+    assert troubled["in_flight"] + troubled["delivered"] == alerts
+    assert troubled["unaccounted"] == 0
