@@ -58,7 +58,7 @@ class AppriseDestination:
         """Send one notification."""
         message: Body = body
         if not self._busy.acquire(blocking=False):
-            return Later(Wait.NO_ANSWER, detail="the last notification is still under way")
+            return Later(Wait.UNREACHABLE, detail="the last notification is still under way")
         try:
             async with asyncio.timeout(self._within):
                 return await self._send(message)

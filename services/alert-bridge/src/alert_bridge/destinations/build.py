@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 
 from alert_bridge.destinations.apprise import AppriseDestination
@@ -13,6 +15,7 @@ from alert_bridge.destinations.webhook import WebhookDestination
 from baleen_runtime.clock import Clock
 from baleen_runtime.logs import hide
 
+_SHORTEST_TOKEN = 16
 _OF_THIS_PROCESS = Limits()  # Discord counts by address, whoever in the process asks
 
 
@@ -33,10 +36,16 @@ def build(
         http: a client to use instead of one of its own; it is not closed with the destination.
         limits: of everything that goes out from this process's address.
     """
-    hide([spec.url.get_secret_value()])
+    url = spec.url.get_secret_value()
+    hide([url, *_secret_parts(url)])
     if isinstance(spec, DiscordSpec):
         return DiscordDestination(name, spec, clock=clock, limits=limits, http=http)
     if isinstance(spec, WebhookSpec):
         hide([spec.secret.get_secret_value()])
         return WebhookDestination(name, spec, clock=clock, http=http)
     return AppriseDestination(name, spec)
+
+
+def _secret_parts(url: str) -> list[str]:
+    """The parts of *url* that are long enough to be tokens; a line may show one without the rest."""
+    return [part for part in re.split(r"[/?#@:&=]+", url) if len(part) >= _SHORTEST_TOKEN and "." not in part]

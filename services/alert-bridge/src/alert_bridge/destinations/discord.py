@@ -139,13 +139,16 @@ class DiscordDestination:
         now = self._clock.monotonic()
         if (wait := self._lane.wait(now, kind)) > 0:
             return Meaning(Later(Wait.RATE_LIMITED, wait, failed=False))
-        request = self._http.build_request(
-            kind,
-            self._address.base + path,
-            params=query or None,
-            headers=_HEADERS,
-            content=None if payload is None else orjson.dumps(payload),
-        )
+        try:
+            request = self._http.build_request(
+                kind,
+                self._address.base + path,
+                params=query or None,
+                headers=_HEADERS,
+                content=None if payload is None else orjson.dumps(payload),
+            )
+        except httpx.InvalidURL:
+            return Meaning(Stopped(detail="the URL cannot be used"))
         self._lane.begin(now, kind)
         reply: Reply | None = None
         try:

@@ -53,9 +53,11 @@ class WebhookDestination:
         """Send one request."""
         message: Body = body
         headers = webhook_message.headers_of(message, self._key, self._clock.now())
-        request = self._http.build_request("POST", self._url, headers=headers, content=message.content)
         try:
+            request = self._http.build_request("POST", self._url, headers=headers, content=message.content)
             reply = await ask(self._http, request)
+        except httpx.InvalidURL:
+            return Stopped(detail="the URL cannot be used")
         except NotPublic as error:
             return Stopped(detail=f"{error}; allow_private would permit it")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
