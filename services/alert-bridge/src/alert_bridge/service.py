@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import secrets
 from collections.abc import Callable
 
@@ -14,6 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from alert_bridge.account.archive import Archive
+from alert_bridge.deliver.couriers import LEAVE_WITHIN, Couriers
+from alert_bridge.deliver.metrics import DeliveryMetrics
+from alert_bridge.destinations.build import build
 from alert_bridge.errors import Outcome
 from alert_bridge.metrics import Metrics
 from alert_bridge.receive.desk import Desk, response_of
@@ -25,6 +30,7 @@ from alert_bridge.receive.plain import alert_routes
 from alert_bridge.receive.reread import run_sources
 from alert_bridge.receive.sources import load_sources
 from alert_bridge.receive.webhook import webhook_routes
+from alert_bridge.rules.holder import RulesHolder
 from alert_bridge.settings import Settings
 from alert_bridge.store.figures import show_spool
 from alert_bridge.store.outlet import Outlet
@@ -53,6 +59,7 @@ async def run(
 
     Raises:
         SourcesUnreadable: the file of sources cannot be used.
+        RulesUnreadable: the file of rules cannot be used.
         PortBusy: another program has the port.
         SpoolUnusable: the file of the spool cannot be used.
     """
@@ -68,6 +75,7 @@ async def _run(
 ) -> None:
     sources = load_sources(settings.sources)
     hide(sources.tokens)
+    rules = RulesHolder(settings.rules, os.environ)
     registry = CollectorRegistry()
     outlet = Outlet(within=settings.store_within, at_most=settings.max_waiting, spool=spool)
     metrics = Metrics(registry)
@@ -76,12 +84,17 @@ async def _run(
     if outlet.relay is not None:
         show_spool(outlet.relay, health, registry)
     archive = Archive()
+    couriers = _couriers(settings, rules, registry)
     desk = Desk(settings, sources, outlet, metrics, Mint(secrets.randbelow(1024)), SystemClock(), archive)
     app = _app(desk, health, registry)
     socket = listen_on(settings.host, settings.port, variable="ALERT_BRIDGE_PORT")
     async with asyncio.TaskGroup() as tasks:
-        bus = tasks.create_task(_hold_bus(settings, outlet, archive, health, metrics), name="bus")
-        leaving = tasks.create_task(_say_when_leaving(stop, health), name="leaving")
+        bus = tasks.create_task(
+            _hold_bus(settings, health, metrics, outlet=outlet, archive=archive, couriers=couriers),
+            name="bus",
+        )
+        leaving = tasks.create_task(_leave_when_told(stop, health, couriers), name="leaving")
+        watching = tasks.create_task(rules.watch(stop), name="rules")
         rereading = tasks.create_task(run_sources(settings.sources, sources, health), name="sources")
         await serve(
             app,
@@ -94,8 +107,9 @@ async def _run(
         left = await outlet.drain(within=_DRAIN_SECONDS)
         if left:
             log.warning("left before the bus confirmed every alert", alerts=left)
+        await leaving
         bus.cancel()
-        leaving.cancel()
+        watching.cancel()
         rereading.cancel()
 
 
@@ -127,10 +141,31 @@ def _app(desk: Desk, health: Health, registry: CollectorRegistry) -> FastAPI:
     return app
 
 
+def _couriers(settings: Settings, rules: RulesHolder, registry: CollectorRegistry) -> Couriers:
+    clock = SystemClock()
+    if settings.rules is None:
+        log.warning("there are no rules: alerts are stored, and nobody is told; set ALERT_BRIDGE_RULES")
+    return Couriers(
+        rules,
+        clock=clock,
+        metrics=DeliveryMetrics(registry),
+        build=lambda name, spec: build(name, spec, clock=clock),
+        chance=random.SystemRandom().random,
+        replica=settings.replica,
+        longest_wait=settings.retry_within,
+    )
+
+
 async def _hold_bus(
-    settings: Settings, outlet: Outlet, archive: Archive, health: Health, metrics: Metrics
+    settings: Settings,
+    health: Health,
+    metrics: Metrics,
+    *,
+    outlet: Outlet,
+    archive: Archive,
+    couriers: Couriers,
 ) -> None:
-    """Connect, and lend the connection to *outlet* and *archive* until cancelled.
+    """Connect, and lend the connection to *outlet*, *archive* and *couriers* until cancelled.
 
     Raises:
         BusClosed: the connection is gone for good.
@@ -147,9 +182,11 @@ async def _hold_bus(
         on_closed=closed.set,
     ) as bus:
         _report_on(bus, outlet, health, metrics)
-        async with outlet.over(bus), archive.over(bus):
+        _report_deliveries(couriers, health)
+        async with outlet.over(bus), archive.over(bus), asyncio.TaskGroup() as tasks:
+            tasks.create_task(couriers.run(bus, outlet.store), name="couriers")
             await closed.wait()
-    raise BusClosed("the bus closed the connection for good")
+            raise BusClosed("the bus closed the connection for good")
 
 
 def _report_away(outlet: Outlet, health: Health, why: str) -> None:
@@ -171,6 +208,19 @@ def _report_on(bus: Bus, outlet: Outlet, health: Health, metrics: Metrics) -> No
     connected()
 
 
-async def _say_when_leaving(stop: asyncio.Event, health: Health) -> None:
+def _report_deliveries(couriers: Couriers, health: Health) -> None:
+    """It is ready once alerts wait for every destination: what is accepted before would not be told."""
+
+    def report() -> None:
+        ok, why = couriers.serving
+        health.report("delivery", ok=ok, reason=why)
+
+    couriers.on_arranged = report
+    report()
+
+
+async def _leave_when_told(stop: asyncio.Event, health: Health, couriers: Couriers) -> None:
+    """Take no more work, and hand over the destinations while the last senders are answered."""
     await stop.wait()
     health.drain()
+    await couriers.leave(LEAVE_WITHIN)

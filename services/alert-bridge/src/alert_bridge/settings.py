@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import secrets
+import socket
 from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +14,11 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from baleen_runtime.settings import ServiceSettings, settings_for
+
+
+def _replica() -> str:
+    host = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:60] or "host"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
 class Settings(ServiceSettings):
@@ -30,6 +39,27 @@ class Settings(ServiceSettings):
         default=False,
         description="Let anybody who reaches /alerts use it although the address is not loopback, "
         "and by any name on loopback.",
+    )
+    admin_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="An operator's bearer token, which opens history, the account and dead letters where the "
+        "address is not loopback.",
+    )
+    rules: Path | None = Field(
+        default=None,
+        description="The file of rules: who is told of which alerts. Without it they are only stored.",
+    )
+    retry_within: float = Field(
+        default=900.0,
+        gt=0,
+        le=86_400,
+        description="Seconds between two tries of a destination that is away, at the most.",
+    )
+    replica: str = Field(
+        default_factory=_replica,
+        pattern=r"^[A-Za-z0-9_.-]{1,80}$",
+        description="This replica's name; by default host and process.",
     )
     store_within: float = Field(
         default=2.5,

@@ -1,0 +1,85 @@
+"""Reads messages of the stream by number, past the consumer: what it has passed, and what is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from alert_bridge.carried import Carried
+from alert_bridge.deliver import names
+from alert_bridge.deliver.reading import Drawn
+from alert_bridge.deliver.taking import alert_in, decided, moment
+from alert_bridge.rules.decide import Decision, Memory, memory_span
+from alert_bridge.rules.model import Rules
+from baleen_bus import Bus
+from baleen_bus.reading import Delivered, direct_get
+
+REMEMBERED: Final = 50_000
+"""Alerts at most from which it is known again what was let through before."""
+_AT_ONCE: Final = 250
+
+
+async def fetch(bus: Bus, first: int, before: int, most: int) -> list[Drawn]:
+    """At most *most* messages from number *first* on and before number *before*, oldest first.
+
+    Raises:
+        Unreachable, ApiRefused: they cannot be read now.
+    """
+    found: list[Delivered] = []
+    request = {"seq": first, "next_by_subj": names.PATTERN, "batch": min(most, before - first, _AT_ONCE)}
+    if first < before:
+        await direct_get(bus, names.ALERTS, request, found.append)
+    return [_drawn(item) for item in found if item.seq < before]
+
+
+async def recall(
+    bus: Bus, rules: Rules, destination: str, memory: Memory, *, through: int, wanted: Callable[[int], bool]
+) -> dict[int, Decision]:
+    """Lets *memory* know again what the alerts up to number *through* said, by deciding them anew.
+
+    Returns:
+        what was decided of those that are wanted, by number.
+
+    Raises:
+        Unreachable, ApiRefused: they cannot be read now.
+    """
+    decisions: dict[int, Decision] = {}
+    span = memory_span(rules)
+    if not span:
+        return decisions
+    first = max(1, through + 1 - REMEMBERED, await _first_within(bus, through, span))
+    while first <= through:
+        found = await fetch(bus, first, through + 1, _AT_ONCE)
+        if not found:
+            break
+        for drawn in found:
+            alert = alert_in(drawn.body)
+            if alert is not None:
+                decision = decided(rules, destination, Carried(drawn.seq, alert, drawn.stored_at), memory)
+                if wanted(drawn.seq):
+                    decisions[drawn.seq] = decision
+        first = found[-1].seq + 1
+        await asyncio.sleep(0)
+    return decisions
+
+
+async def _first_within(bus: Bus, through: int, span: float) -> int:
+    """The number of the first alert stored within *span* seconds before number *through*."""
+    last = await fetch(bus, through, through + 1, 1)
+    if not last:
+        return through + 1
+    found: list[Delivered] = []
+    since = last[0].stored_at - timedelta(seconds=span)
+    request = {"start_time": _written(since), "next_by_subj": names.PATTERN, "batch": 1}
+    await direct_get(bus, names.ALERTS, request, found.append)
+    return found[0].seq if found else through + 1
+
+
+def _drawn(item: Delivered) -> Drawn:
+    return Drawn(item.seq, moment(item.headers["Nats-Time-Stamp"]), item.body)
+
+
+def _written(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
