@@ -1,17 +1,25 @@
 """What runs, in which order, and who is told what."""
 
+from pathlib import Path
+
 import pytest
 
+from alert_bridge.rules.read import read_rules
 from baleen.errors import CannotRun
 from baleen.greeting import greeting
-from baleen.plan import Place, Plan, Ports, make_plan, needs_simulator
+from baleen.plan import Place, Plan, Ports, make_plan, needs_simulator, not_started
 from baleen.ports import wanted_ports
+from baleen.pretence import rules_for_pretence
 from baleen_bus.permissions import PASSWORD_VARIABLES
 from baleen_contracts.catalogue import by_name
 
 PASSWORDS = {user: f"secret-of-{user}" for user in PASSWORD_VARIABLES}
 PLACE = Place(
-    store="/store", nats_config="/nats.conf", sources="/sources.json", webhook="http://127.0.0.1/the-webhook"
+    store="/store",
+    nats_config="/nats.conf",
+    sources="/sources.json",
+    webhook="http://127.0.0.1/the-webhook",
+    rules="/rules.yaml",
 )
 
 
@@ -39,6 +47,7 @@ def test_without_a_token_the_simulator_is_named_as_upstream():
     assert [child.name for child in plan.children] == [
         "nats-server",
         "uw-simulator",
+        "discord-simulator",
         "ws-gateway",
         "alert-bridge",
         "uw-ingest",
@@ -66,6 +75,35 @@ def test_an_upstream_of_ones_own_can_be_said_to_be_simulated():
     assert "uw-simulator" not in [child.name for child in plan.children]
 
 
+def test_without_rules_the_simulated_discord_is_told_of_everything():
+    """The bridge is handed rules that lead there, and the greeting says where to look."""
+    plan = planned({"DISCORD_SIMULATOR_LATENCY": "1"})
+
+    assert environ_of(plan, "alert-bridge")["ALERT_BRIDGE_RULES"] == "/rules.yaml"
+    assert environ_of(plan, "discord-simulator")["DISCORD_SIMULATOR_LATENCY"] == "1"
+    assert "http://localhost:8020/" in greeting(plan)
+
+
+def test_with_rules_of_ones_own_nobody_pretends_to_be_discord():
+    """They are handed on as they are."""
+    plan = planned({"ALERT_BRIDGE_RULES": "/mine.yaml"})
+
+    assert environ_of(plan, "alert-bridge")["ALERT_BRIDGE_RULES"] == "/mine.yaml"
+    assert "discord-simulator" not in [child.name for child in plan.children]
+    assert "8020" not in greeting(plan)
+    assert not_started({"ALERT_BRIDGE_RULES": "/mine.yaml", "UW_API_TOKEN": "t"}) == ("simulator", "discord")
+    assert not_started({}) == ()
+
+
+def test_the_rules_for_the_simulated_discord_are_sound():
+    """The bridge reads them, and one webhook of that port is told everything."""
+    rules = read_rules(rules_for_pretence(8020), name="rules.yaml", environ={}, read_file=Path.read_text)
+
+    assert [route.to for route in rules.routes] == [frozenset(rules.destinations)]
+    (spec,) = rules.destinations.values()
+    assert spec.url.get_secret_value().startswith("http://127.0.0.1:8020/api/v10/webhooks/")
+
+
 def test_an_empty_token_is_no_token():
     """A line `UW_API_TOKEN=` left in `.env` does not turn the simulator off."""
     assert needs_simulator({"UW_API_TOKEN": " "})
@@ -76,7 +114,7 @@ def test_each_child_knows_its_own_password_and_no_other():
     plan = planned({})
     for child in plan.services:
         known = {user for user, password in PASSWORDS.items() if password in child.environ.values()}
-        assert known == {child.name}
+        assert known == {child.name} - {"discord-simulator"}, "a pretended Discord has no use for the bus"
     assert set(PASSWORDS.values()) <= set(plan.server.environ.values())
 
 

@@ -15,20 +15,20 @@ def test_a_busy_port_says_which_who_and_what_to_do():
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
         with pytest.raises(PortIsBusy) as raised:
-            require_free(replace(free_ports(), gateway=port), simulator=True)
+            require_free(replace(free_ports(), gateway=port))
 
     assert raised.value.port == port
     for word in (str(port), "ws-gateway", "WS_GATEWAY_PORT=", "--free-ports", "Stop that program"):
         assert word in str(raised.value)
 
 
-def test_the_simulators_port_does_not_matter_when_it_is_not_started():
+def test_a_port_does_not_matter_when_nothing_of_ours_listens_there():
     """With live data nothing of ours listens there."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         ports = replace(free_ports(), simulator=held.getsockname()[1])
-        require_free(ports, simulator=False)
+        require_free(ports, idle=["simulator"])
         with pytest.raises(PortIsBusy, match="uw-simulator"):
-            require_free(ports, simulator=True)
+            require_free(ports)
 
 
 def test_free_ports_are_free_and_different():

@@ -8,7 +8,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from baleen.errors import CannotRun
-from baleen.plan import LOOPBACK, Ports, needs_simulator
+from baleen.plan import LOOPBACK, Ports, needs_simulator, not_started
 from baleen.ports import OWNERS, is_free, wanted_ports
 from baleen.state import known_secret, project_root, read_dotenv
 from baleen.terminal import Terminal
@@ -65,7 +65,7 @@ async def _examine(root: Path, settings: Mapping[str, str], ports: Ports, termin
     for finding in findings:
         worst |= _show(finding, terminal)
     passwords = _team_passwords(root, settings)
-    async for finding in _running(ports, passwords, simulated=needs_simulator(settings)):
+    async for finding in _running(ports, passwords, idle=not_started(settings)):
         worst |= _show(finding, terminal)
     return worst
 
@@ -105,14 +105,16 @@ def upstream(settings: Mapping[str, str]) -> Finding:
     return Finding(Verdict.OK, "a token or an upstream is set: data is LIVE")
 
 
-async def _running(ports: Ports, passwords: Sequence[str], *, simulated: bool) -> AsyncIterator[Finding]:
-    wanted = [field for field in OWNERS if simulated or field != "simulator"]
+async def _running(
+    ports: Ports, passwords: Sequence[str], *, idle: Collection[str]
+) -> AsyncIterator[Finding]:
+    wanted = [field for field in OWNERS if field not in idle]
     if all(is_free(getattr(ports, field)) for field in wanted):
         yield Finding(Verdict.OK, f"ports {', '.join(map(str, astuple(ports)))} are free")
         yield Finding(Verdict.WARN, "Baleen is not running", "`make up` starts it")
         return
     async with httpx.AsyncClient(trust_env=False, timeout=3) as http:
-        for field in ("gateway", "ingest", "bridge", *(["simulator"] if simulated else [])):
+        for field in wanted[2:]:  # the services; the bus is looked at below
             yield await _service(http, OWNERS[field][0], getattr(ports, field), OWNERS[field][1])
         yield await _clock(http, ports)
     async for finding in _bus(f"nats://{LOOPBACK}:{ports.nats}", passwords):

@@ -32,9 +32,19 @@ WebSocket   .venv/bin/python -m websockets ws://{gateway}/api/stream/ws/flow
 NATS        nats sub --server {plan.nats_url} --user team --password {plan.passwords["team"]} '{flow}'
 Webhook     {plan.place.webhook}
             curl -H 'Content-Type: application/json' -d '{{"content": "hello"}}' {plan.place.webhook}
-
+{_discord(plan)}
 {_SIMULATED if plan.simulated else _LIVE}
 """
+
+
+def _discord(plan: Plan) -> str:
+    """Return the lines on who is told of alerts, where nobody else is."""
+    if not plan.discord:
+        return ""
+    return (
+        f"Discord     http://localhost:{plan.ports.discord}/   simulated: it is told of every alert\n"
+        f"            ALERT_BRIDGE_RULES in .env names others; an example is {plan.place.rules}\n"
+    )
 
 
 def _further_ports(plan: Plan, missed: Sequence[int]) -> str:

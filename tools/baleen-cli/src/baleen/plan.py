@@ -22,6 +22,7 @@ PREFIXES: Mapping[str, str] = MappingProxyType(
         "ws-gateway": "WS_GATEWAY_",
         "alert-bridge": "ALERT_BRIDGE_",
         "uw-simulator": "UW_SIMULATOR_",
+        "discord-simulator": "DISCORD_SIMULATOR_",
     }
 )
 _SIMULATED_PACE = {"UW_INGEST_CONGRESS_EVERY": "5", "UW_INGEST_MOVERS_EVERY": "5"}
@@ -40,6 +41,7 @@ class Ports:
     ingest: int = 8001
     bridge: int = 8002
     simulator: int = 8010
+    discord: int = 8020
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,14 @@ class Place:
         nats_config: the server's configuration.
         sources: the file of those who may post alerts.
         webhook: the URL of the one called `local`; a credential.
+        rules: the rules by which the simulated Discord is told everything.
     """
 
     store: str
     nats_config: str
     sources: str
     webhook: str
+    rules: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Plan:
         ports: where everything listens.
         place: where everything is kept.
         simulated: whether the data is made up.
+        discord: whether alerts go to the simulated Discord.
         server: the bus.
         services: what speaks over it.
         passwords: per user of the bus.
@@ -95,6 +100,7 @@ class Plan:
     ports: Ports
     place: Place
     simulated: bool
+    discord: bool
     server: Child
     services: tuple[Child, ...]
     passwords: Mapping[str, str]
@@ -115,6 +121,17 @@ def needs_simulator(settings: Mapping[str, str]) -> bool:
     return not any(settings.get(name, "").strip() for name in (*TOKEN_VARIABLES, "UW_INGEST_UPSTREAM_URL"))
 
 
+def needs_discord(settings: Mapping[str, str]) -> bool:
+    """Tell whether nobody said who is told of alerts, so that a simulated Discord is."""
+    return not settings.get("ALERT_BRIDGE_RULES", "").strip()
+
+
+def not_started(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the fields of `Ports` on which nothing of ours will listen."""
+    needed = {"simulator": needs_simulator(settings), "discord": needs_discord(settings)}
+    return tuple(field for field, wanted in needed.items() if not wanted)
+
+
 def make_plan(
     settings: Mapping[str, str],
     *,
@@ -133,14 +150,16 @@ def make_plan(
         also_listen: further ports of the gateway.
     """
     run = _Run(settings, ports, place, passwords)
-    simulator = needs_simulator(settings)
-    services = [run.gateway(also_listen), run.bridge(), run.ingest(simulator=simulator)]
+    simulator, discord = needs_simulator(settings), needs_discord(settings)
+    services = [run.gateway(also_listen), run.bridge(discord=discord), run.ingest(simulator=simulator)]
+    pretended = [run.simulator()] * simulator + [run.discord()] * discord
     return Plan(
         ports=ports,
         place=place,
         simulated=simulator or settings.get("UW_INGEST_SOURCE") == SIMULATED_SOURCE,
+        discord=discord,
         server=run.server(),
-        services=(run.simulator(), *services) if simulator else tuple(services),
+        services=(*pretended, *services),
         passwords=passwords,
     )
 
@@ -171,6 +190,11 @@ class _Run:
         told.setdefault("UW_SIMULATOR_DEMO_PUBLISHERS", "true")
         return _service("uw-simulator", told, self.ports.simulator)
 
+    def discord(self) -> Child:
+        return _service(
+            "discord-simulator", self._alone("discord-simulator", self.ports.discord), self.ports.discord
+        )
+
     def ingest(self, *, simulator: bool) -> Child:
         told = self._told("uw-ingest", self.ports.ingest)
         if simulator:
@@ -192,9 +216,11 @@ class _Run:
             told.setdefault("WS_GATEWAY_ALSO_LISTEN", ",".join(str(port) for port in also_listen))
         return _service("ws-gateway", told, self.ports.gateway)
 
-    def bridge(self) -> Child:
+    def bridge(self, *, discord: bool) -> Child:
         told = self._told("alert-bridge", self.ports.bridge)
         told["ALERT_BRIDGE_SOURCES"] = self.place.sources
+        if discord:
+            told["ALERT_BRIDGE_RULES"] = self.place.rules
         return _service("alert-bridge", told, self.ports.bridge)
 
     def _neutral(self) -> dict[str, str]:
@@ -202,18 +228,20 @@ class _Run:
         return {name: value for name, value in self.settings.items() if not name.startswith(_OURS)}
 
     def _told(self, name: str, port: int) -> dict[str, str]:
-        """Return what a service is told: the person's settings, then what only this run can know."""
+        """Return what a service of the bus is told."""
         prefix = PREFIXES[name]
-        own = {key: value for key, value in self.settings.items() if key.startswith(prefix) or key in _SHARED}
         return {
-            **self._neutral(),
-            **own,
-            "PYTHONUNBUFFERED": "1",
+            **self._alone(name, port),
             "BALEEN_NATS_URL": f"nats://{LOOPBACK}:{self.ports.nats}",
-            f"{prefix}PORT": str(port),
             f"{prefix}NATS_USER": name,
             f"{prefix}NATS_PASSWORD": self.passwords[name],
         }
+
+    def _alone(self, name: str, port: int) -> dict[str, str]:
+        """Return what any service is told: the person's settings, then what only this run can know."""
+        prefix = PREFIXES[name]
+        own = {key: value for key, value in self.settings.items() if key.startswith(prefix) or key in _SHARED}
+        return {**self._neutral(), **own, "PYTHONUNBUFFERED": "1", f"{prefix}PORT": str(port)}
 
 
 def _service(name: str, told: Mapping[str, str], port: int) -> Child:

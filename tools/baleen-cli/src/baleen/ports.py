@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import astuple, fields, replace
 
 import httpx
@@ -22,6 +22,7 @@ OWNERS: Mapping[str, tuple[str, str]] = {
     "ingest": ("uw-ingest", "UW_INGEST_PORT"),
     "bridge": ("alert-bridge", "ALERT_BRIDGE_PORT"),
     "simulator": ("uw-simulator", "UW_SIMULATOR_PORT"),
+    "discord": ("discord-simulator", "DISCORD_SIMULATOR_PORT"),
 }
 """Per field of `Ports`: who listens there, and the variable that moves it."""
 
@@ -71,11 +72,11 @@ def is_free(port: int) -> bool:
     return True
 
 
-def require_free(ports: Ports, *, simulator: bool) -> None:
-    """Raise `PortIsBusy` for the first port that is taken; the simulator's counts only if it is started."""
+def require_free(ports: Ports, *, idle: Collection[str] = ()) -> None:
+    """Raise `PortIsBusy` for the first port that is taken; those of *idle* fields are not looked at."""
     for field, (owner, variable) in OWNERS.items():
         port = getattr(ports, field)
-        if (field != "simulator" or simulator) and not is_free(port):
+        if field not in idle and not is_free(port):
             raise PortIsBusy(port, owner, variable, _listener(port))
 
 

@@ -11,6 +11,7 @@ COLOURS = {
     "uw-ingest": "cyan",
     "ws-gateway": "green",
     "alert-bridge": "blue",
+    "discord-simulator": "bright_magenta",
 }
 WIDTH = max(len(name) for name in COLOURS)
 

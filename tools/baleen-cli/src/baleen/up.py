@@ -12,8 +12,9 @@ from baleen.errors import CannotRun
 from baleen.greeting import greeting
 from baleen.launch import running
 from baleen.leaving import until_asked_to_leave
-from baleen.plan import LOOPBACK, Place, Plan, Ports, make_plan, needs_simulator
+from baleen.plan import LOOPBACK, Place, Plan, Ports, make_plan, not_started
 from baleen.ports import free_ports, require_free, seed_ports, wanted_ports
+from baleen.pretence import rules_for_pretence
 from baleen.state import NATS_CONFIG, kept_secrets, local_webhook, project_root, read_dotenv, state_folder
 from baleen.terminal import Terminal
 from baleen_bus.permissions import PASSWORD_VARIABLES
@@ -41,7 +42,7 @@ def up(options: UpOptions, terminal: Terminal) -> int:
         with state_folder(options.folder or root / ".baleen") as folder:
             settings = read_dotenv(root / ".env") | dict(os.environ)
             ports = free_ports() if options.any_ports else wanted_ports(settings)
-            require_free(ports, simulator=needs_simulator(settings))
+            require_free(ports, idle=not_started(settings))
             also, missed = ((), ()) if options.any_ports else seed_ports(ports, settings)
             plan = local_plan(settings, root=root, folder=folder, ports=ports, also_listen=also)
             staying = _stay_up(plan, missed, terminal)
@@ -61,7 +62,9 @@ def local_plan(
         nats_config=str(root / NATS_CONFIG),
         sources=sources,
         webhook=local_webhook(sources, f"http://{LOOPBACK}:{ports.bridge}"),
+        rules=str(folder.resolve() / "rules.yaml"),
     )
+    Path(place.rules).write_text(rules_for_pretence(ports.discord), encoding="utf-8")
     passwords = kept_secrets(folder, list(PASSWORD_VARIABLES))
     return make_plan(settings, ports=ports, place=place, passwords=passwords, also_listen=also_listen)
 
