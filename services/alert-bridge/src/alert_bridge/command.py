@@ -1,4 +1,4 @@
-"""The `source` commands: who may post, and the URL to give each of them."""
+"""The commands beside the service: who may post, with the URL for each of them, and what rules do."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from alert_bridge.errors import SourcesUnreadable
 from alert_bridge.receive.desk import INBOUND
 from alert_bridge.receive.source import Source
 from alert_bridge.receive.sources import add_source, list_sources, remove_source, rotate_source
+from alert_bridge.rules.command import add_rules_commands, asked_of_rules
 
 _VARIABLE = "ALERT_BRIDGE_SOURCES"
 _DIALECTS = ("discord", "slack", "github", *INBOUND)
@@ -23,11 +24,13 @@ _LONGEST = timedelta(days=365)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one `source` command; 1 and a sentence where it cannot.
+    """Run one command; 1 and a sentence where it cannot.
 
     URLs are credentials: they go to standard output alone, for whoever asked.
     """
     options = _parser().parse_args(arguments)
+    if options.what != "source":
+        return asked_of_rules(options)
     if options.file is None:
         sys.stderr.write(f"which file? Give --file, or set {_VARIABLE}\n")
         return 1
@@ -42,7 +45,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="alert-bridge", description="Hears alerts, says them on the bus.")
-    source = parser.add_subparsers(dest="what", required=True).add_parser("source", help="who may post")
+    commands = parser.add_subparsers(dest="what", required=True)
+    add_rules_commands(commands)
+    source = commands.add_parser("source", help="who may post")
     verbs = source.add_subparsers(dest="verb", required=True)
     add = _verb(verbs.add_parser("add", help="make a source, or print the URL of one again"), _add)
     rotate = _verb(verbs.add_parser("rotate", help="give a source a new token, and print its URL"), _rotate)

@@ -71,7 +71,7 @@ def read_document(text: str) -> Document:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return Document(None, {}, (Flaw((), 1, f"the file is larger than {MAX_BYTES // 1024} KiB"),))
     try:
-        node = yaml.compose(text, Loader=yaml.BaseLoader)
+        node = yaml.compose(text, Loader=_Loader)
         reading = _Reading()
         data = reading.value(node, (), 0) if node is not None else None
     except yaml.MarkedYAMLError as error:
@@ -79,8 +79,6 @@ def read_document(text: str) -> Document:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         return Document(None, {}, (Flaw((), line, "holds a character that YAML does not allow"),))
-    except RecursionError:
-        return Document(None, {}, (Flaw((), 1, "is nested too deep"),))
     except _TooMuch as error:
         return Document(None, {}, (Flaw((), error.line, str(error)),))
     return Document(data, reading.lines, tuple(reading.flaws))
@@ -98,6 +96,24 @@ class _TooMuch(Exception):  # noqa: N818 - never leaves this module
     def __init__(self, line: int, sentence: str) -> None:
         super().__init__(sentence)
         self.line = line
+
+
+class _Loader(yaml.BaseLoader):
+    """Composes nodes, and stops before they are so deep that the machine would."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """One node with all that is in it."""
+        if self._depth > _MAX_DEPTH:
+            mark = self.get_mark()
+            raise _TooMuch(mark.line + 1, f"is nested deeper than {_MAX_DEPTH} levels")
+        self._depth += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class _Reading:

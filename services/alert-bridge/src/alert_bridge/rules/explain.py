@@ -149,7 +149,7 @@ def _misfit(match: Match, seen: Seen) -> str | None:
             )
             return f"{named} {_any_of(match.symbols)}"
         case "severity":
-            said = f"{alert.severity!r}" if alert.severity else "not said and counts as info: it"
+            said = f"{alert.severity!r}" if alert.severity else "not said, which counts as info"
             return f"its severity is {said}, below {match.severity}"
         case _:
             return f"not true of it: {match.where.text if match.where else condition}"
