@@ -52,6 +52,8 @@ lock: ## resolve the dependencies anew and write every *.lock
 	@for service in $(IMAGES); do $(EXPORT) --no-dev --package $$service -o deploy/requirements/$$service.lock || exit 1; done
 	echo hatchling | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --constraint requirements.lock -o deploy/requirements/build.lock -
+	@for wanted in tests/clients/*.in; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate -o $${wanted%.in}.lock $$wanted || exit 1; done
 
 clean: ## remove state, caches and logs (the .venv stays)
 	rm -rf .baleen .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 WHOLE = ROOT / "requirements.lock"
 PARTS = sorted((ROOT / "deploy" / "requirements").glob("*.lock"))
+CLIENTS = sorted((ROOT / "tests" / "clients").glob("*.lock"))
 IMAGES = ("alert-bridge", "uw-ingest", "uw-simulator", "ws-gateway")
 
 
@@ -39,7 +40,7 @@ def apart(part: str, whole: str) -> set[str]:
     return {pin for pin, hashes in bare(part).items() if bare(whole).get(pin) != hashes}
 
 
-@pytest.mark.parametrize("lock", [WHOLE, *PARTS], ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", [WHOLE, *PARTS, *CLIENTS], ids=lambda lock: lock.name)
 def test_a_lock_pins_with_hashes_and_names_no_address(lock: Path):
     """Nothing is installed that was not seen before, from wherever the machine gets its packages."""
     assert pins(lock.read_text())

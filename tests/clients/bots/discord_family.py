@@ -1,0 +1,100 @@
+"""A bot of discord.py, nextcord, disnake or py-cord: talks to a webhook, and prints how it was answered.
+
+Run as ``discord_family.py LIBRARY sync|async talk|change|send``, with the URLs in its environment. Only
+``made`` knows of the bridge.
+"""
+
+import asyncio
+import importlib
+import inspect
+import io
+import json
+import os
+import sys
+from typing import Any
+
+from baleen_bus.discord_session import sync_webhook, webhook
+
+lib: Any = importlib.import_module(sys.argv[1])
+URL, UNKNOWN = os.environ["WEBHOOK_URL"], os.environ["UNKNOWN_URL"]
+
+
+def made(url: str) -> Any:
+    """The library's own webhook."""
+    return sync_webhook(lib.SyncWebhook, url) if sys.argv[2] == "sync" else webhook(lib.Webhook, url)
+
+
+async def done(call: Any) -> Any:
+    """What a call returns, or what it returns when awaited."""
+    return await call if inspect.isawaitable(call) else call
+
+
+async def refused(call: Any) -> list[Any]:
+    """The exception that a call ends with, as the library reports it."""
+    try:
+        await done(call())
+    except lib.HTTPException as error:
+        return [type(error).__name__, error.status, error.code]
+    return ["nothing"]
+
+
+def squeeze() -> Any:
+    """An embed as the checkers make them."""
+    embed = lib.Embed(title="SPY squeeze", description="score 81", colour=0xFF9500)
+    embed.add_field(name="Price", value="$590.00", inline=True)
+    embed.set_footer(text="squeeze_checker")
+    return embed
+
+
+async def talk(hook: Any) -> dict[str, Any]:
+    """Everything a bot does with a webhook."""
+    quiet = await done(hook.send("quiet"))
+    told = await done(hook.send("waited", embed=squeeze(), username="Squeeze", wait=True))
+    many = await done(hook.send(embeds=[lib.Embed(title=f"e{n}") for n in range(10)], wait=True))
+    file = lib.File(io.BytesIO(b"level,size\n590,12\n"), "levels.csv")
+    filed = await done(hook.send("with a file", file=file, wait=True))
+    shown = await done(hook.fetch())
+    return {
+        "quiet": quiet,
+        "waited": [told.content, told.embeds[0].title, told.embeds[0].fields[0].value, told.author.name],
+        "id": str(told.id),
+        "many": [embed.title for embed in many.embeds],
+        "file": [filed.attachments[0].filename, filed.attachments[0].size],
+        "shown": [shown.id == hook.id, shown.name],
+        "empty": await refused(lambda: hook.send("   ")),
+        "unknown": await refused(lambda: stranger.send("nobody takes it")),
+    }
+
+
+async def change(hook: Any) -> dict[str, Any]:
+    """What a bot does with messages that it sent."""
+    told = await done(hook.send("first words", wait=True))
+    edited = await done(told.edit(content="second words"))
+    fetched = await done(hook.fetch_message(told.id))
+    await done(told.delete())
+    return {
+        "edited": [edited.id == told.id, edited.content],
+        "fetched": [fetched.id == told.id, fetched.content],
+        "gone": await refused(lambda: hook.fetch_message(told.id)),
+    }
+
+
+async def send(hook: Any) -> dict[str, Any]:
+    """One message, and no more."""
+    told = await done(hook.send("patience", wait=True))
+    return {"content": told.content}
+
+
+async def run() -> None:
+    """What the command line asks for."""
+    hook = made(URL)
+    try:
+        seen = await {"talk": talk, "change": change, "send": send}[sys.argv[3]](hook)
+        sys.stdout.write(json.dumps(seen))
+    finally:
+        for one in (hook, stranger):
+            await done(one.session.close())
+
+
+stranger = made(UNKNOWN)
+asyncio.run(run())

@@ -1,0 +1,102 @@
+"""discord.py, nextcord, disnake and py-cord themselves, led to a running bridge by the session adapter."""
+
+from __future__ import annotations
+
+import pytest
+from tests.clients.installing import python_client
+
+LIBRARIES = {"discord-py": "discord", "nextcord": "nextcord", "disnake": "disnake", "py-cord": "discord"}
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request: pytest.FixtureRequest) -> str:
+    """A library, installed."""
+    python_client(request.param)
+    return request.param
+
+
+@pytest.fixture(params=["sync", "async"])
+def how(request: pytest.FixtureRequest) -> str:
+    """Which of its two kinds of webhook."""
+    return request.param
+
+
+@pytest.fixture
+def bot(bridge, speak, library, how):
+    """Starts a bot of that library as a source of its own; what it returns waits for what the bot saw."""
+
+    def start(what: str, name: str | None = None):
+        name = name or f"{library}-{how}-{what}"
+        words = (LIBRARIES[library], how, what)
+        return speak("discord_family.py", *words, client=python_client(library), url=bridge.webhook(name))
+
+    return start
+
+
+def test_a_bot_is_answered_as_by_discord(bridge, bot, library, how):
+    """Nothing without wait, a message with it, embeds, files, and errors of the library's own kinds."""
+    said = bot("talk")()
+
+    assert said["quiet"] is None
+    assert said["waited"] == ["waited", "SPY squeeze", "$590.00", "Squeeze"]
+    assert said["many"] == [f"e{n}" for n in range(10)]
+    assert said["file"] == ["levels.csv", 18]
+    assert said["shown"] == [True, f"{library}-{how}-talk"]
+    assert said["empty"] == ["HTTPException", 400, 50006]
+    assert said["unknown"] == ["NotFound", 404, 10015]
+
+
+def test_what_a_bot_says_is_on_the_stream_whole(bridge, bot, library, how):
+    """Each message once and in order, embeds as they were sent, and what else was said beside them."""
+    before = len(bridge.alerts(f"{library}-{how}-talk"))
+    bot("talk")()
+
+    quiet, waited, many, filed = bridge.alerts(f"{library}-{how}-talk")[before:]
+    assert quiet.content == "quiet"
+    assert waited.embed["title"] == waited.title == "SPY squeeze"
+    assert waited.embed["fields"] == [{"name": "Price", "value": "$590.00", "inline": True}]
+    assert (waited.embed["color"], waited.embed["footer"]) == (0xFF9500, {"text": "squeeze_checker"})
+    assert waited.labels["discord.username"] == "Squeeze"
+    assert [many.embed["title"], *(each["title"] for each in many.more_embeds)] == [
+        f"e{n}" for n in range(10)
+    ]
+    assert '"levels.csv"' in filed.labels["discord.attachments"]
+
+
+def test_a_bot_edits_reads_and_deletes_what_it_sent(bridge, bot, library, how):
+    """By the message that the library made of the answer; each is an alert of its own on the stream."""
+    said = bot("change")()
+
+    assert said["edited"] == [True, "second words"]
+    assert said["fetched"] == [True, "second words"]
+    assert said["gone"] == ["NotFound", 404, 10008]
+    first, edit, deletion = bridge.alerts(f"{library}-{how}-change")
+    assert (first.content, edit.content) == ("first words", "second words")
+    assert edit.labels["discord.edits"] == deletion.labels["discord.deletes"]
+
+
+def test_a_bot_that_is_too_quick_waits_as_it_is_told(bridge, bot, library, how):
+    """Of two at once, one is told 429 and when to come back: it does, and neither is lost."""
+    before = bridge.count("rate_limited")
+    both = [bot("send", f"{library}-{how}-limited") for _ in range(2)]
+
+    assert [ended() for ended in both] == [{"content": "patience"}] * 2
+    assert [alert.content for alert in bridge.alerts(f"{library}-{how}-limited")] == ["patience"] * 2
+    assert bridge.count("rate_limited") > before
+
+
+def test_a_bot_waits_for_a_bus_that_is_away(bridge, bot, library, how):
+    """It is told 503, and tries again by itself; the message is stored once."""
+    before = bridge.count("unavailable")
+    bridge.nats.kill()
+    bridge.until(lambda: not bridge.ready())
+    try:
+        ended = bot("send")
+        bridge.until(lambda: bridge.count("unavailable") > before)
+    finally:
+        bridge.nats.start()
+        bridge.until(bridge.ready)
+
+    assert ended() == {"content": "patience"}
+    assert [alert.content for alert in bridge.alerts(f"{library}-{how}-send")] == ["patience"]
