@@ -14,12 +14,17 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def letter(
-    destination: str, alert_id: str, replays: int = 0, model: type[DeadLetter] = DeadLetter
+    destination: str,
+    alert_id: str,
+    replays: int = 0,
+    model: type[DeadLetter] = DeadLetter,
+    *,
+    whole: bool = True,
 ) -> DeadLetter:
     """A letter, or one that is sent again."""
     return model(
         occurred_at=NOW, received_at=NOW, destination=destination, alert_id=alert_id, reason="rejected",
-        attempts=1, replays=replays, alert={},
+        attempts=1, replays=replays, alert={"alert_type": "flow"} if whole else {}, seq=7,
     )  # fmt: skip
 
 
@@ -65,6 +70,14 @@ def test_one_that_died_again_may_be_sent_again():
     index = index_of(letter("desk", "a"), letter("desk", "a", 1, Redelivery), letter("desk", "a", 1))
 
     assert index.choose("desk", None, 10).seqs == [3]
+
+
+def test_a_letter_without_its_alert_keeps_no_other_from_going():
+    """It cannot be sent, however often all are asked for."""
+    index = index_of(letter("desk", "a", whole=False), letter("desk", "b"))
+
+    assert index.choose("desk", None, 1) == Chosen([2], 0, {})
+    assert index.choose("desk", [1], 1).refused == {1: "it holds no alert that could be sent"}
 
 
 def test_no_more_than_so_many_at_a_time():

@@ -342,6 +342,9 @@ async def test_dead_letters_are_told_and_sent_again_once(desk):
     assert page["letters"][0]["alert"]["title"] == "about a"
 
     ask = {"destination": "desk", "seqs": [seqs[0], seqs[1]]}
+    would = (await desk.client.post("/dead/redeliver", json=ask | {"dry_run": True})).json()
+    assert (would["would_send"], len(would["refused"])) == (1, 1)
+    assert await replays_to(desk.bus) == []
     first = (await desk.client.post("/dead/redeliver", json=ask)).json()
     assert first["sent_again"] == [seqs[0]]
     assert first["refused"] == [{"seq": seqs[1], "why": "it was to phone"}]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
+import orjson
+
 from alert_bridge.account.wanted import Since
 from baleen_bus import Delivered
 from baleen_bus.envelope import header_text
@@ -22,8 +24,8 @@ REPLAYS: Final = by_name(Redelivery.entity).pattern
 NEWEST: Final = 50_000
 """How many letters are known."""
 
-Row = tuple[int, int, str, str]
-"""Number, when it was stored (microseconds of the epoch), destination, identity."""
+Row = tuple[int, int, str, str, bool]
+"""Number, when it was stored (microseconds of the epoch), destination, identity, whether it can be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,9 @@ class DeadIndex:
         while self._rows and self._rows[-1][0] >= from_seq:
             self._rows.pop()
 
-    def add(self, seq: int, at: int, destination: str, identity: str) -> None:
-        """Note the next letter."""
-        self._rows.append((seq, at, destination, identity))
+    def add(self, seq: int, at: int, destination: str, identity: str, *, whole: bool) -> None:
+        """Note the next letter; only one that holds its alert ``whole`` can be sent again."""
+        self._rows.append((seq, at, destination, identity, whole))
         while len(self._rows) > self._most:
             self._again.pop(self._rows.popleft()[3], None)
 
@@ -103,12 +105,12 @@ class DeadIndex:
         return [row[0] for row in rows[place : place + most]], left
 
     def choose(self, destination: str, seqs: list[int] | None, most: int) -> Chosen:
-        """Which letters of a destination to send again: those named, or all that were not yet.
+        """Which letters of a destination to send again: those named, or all that can be and were not yet.
 
         At most so many, the oldest first.
         """
         if seqs is None:
-            able = [row[0] for row in self._rows if row[2] == destination and row[3] not in self._again]
+            able = [row[0] for row in self._rows if row[2] == destination and self._may_go(row)]
             return Chosen(able[:most], len(able[most:]), {})
         refused = {seq: why for seq in seqs if (why := self._refusal(seq, destination))}
         able = sorted(frozenset(seqs) - refused.keys())
@@ -120,7 +122,12 @@ class DeadIndex:
             return "there is no dead letter of this number, or it is not among the newest"
         if row[2] != destination:
             return f"it was to {row[2]}"
+        if not row[4]:
+            return "it holds no alert that could be sent"
         return "it was sent again already" if row[3] in self._again else None
+
+    def _may_go(self, row: Row) -> bool:
+        return row[4] and row[3] not in self._again
 
     def _row(self, seq: int) -> Row | None:
         place = bisect_left(self._rows, seq, key=itemgetter(0))
@@ -133,8 +140,18 @@ def hear(index: DeadIndex, item: Delivered, at: int) -> None:
     entity, _, identity = header_text(item.headers.get("Nats-Msg-Id", "")).partition(":")
     if entity == DeadLetter.entity:
         destination = untoken(item.subject.rsplit(".", 1)[1]) or ""
-        index.add(item.seq, at, destination, identity)
+        index.add(item.seq, at, destination, identity, whole=_holds_alert(item.body))
     elif entity == Redelivery.entity:
         letter, _, replays = identity.rpartition("|")
         if replays.isdigit():
             index.sent_again(f"{letter}|{int(replays) - 1}")
+
+
+def _holds_alert(body: bytes) -> bool:
+    """Whether a letter holds the alert that died; some only say which it was."""
+    try:
+        letter = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    alert = letter.get("alert") if isinstance(letter, dict) else None
+    return isinstance(alert, dict) and "alert_type" in alert and letter.get("seq") is not None

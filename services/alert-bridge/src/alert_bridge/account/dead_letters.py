@@ -90,7 +90,7 @@ class DeadLetters:
         return LetterPage(letters, onwards, more=left is not None)
 
     async def choose(self, destination: str, seqs: Sequence[int] | None) -> Chosen:
-        """Which letters of a destination to send again: those named, or all that were not yet.
+        """Which letters of a destination to send again: those named, or all that can be and were not yet.
 
         Raises:
             Unreachable: they are not known now.

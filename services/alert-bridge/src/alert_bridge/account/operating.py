@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -19,13 +20,17 @@ _LONGEST_BODY: Final = 64 * 1024
 
 
 class Again(BaseModel):
-    """Which dead letters to send again: those of these numbers, or all that were not yet."""
+    """Which dead letters to send again: those of these numbers, or all that can be and were not yet.
+
+    ``dry_run`` sends nothing, and says how many would be sent.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     destination: Annotated[str, Field(min_length=1, max_length=64)]
     seqs: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=1_000)] | None = None
     all: bool = False
+    dry_run: bool = False
 
 
 def operating_routes(books: Books, gate: Gate, clock: Clock) -> APIRouter:
@@ -70,20 +75,36 @@ def operating_routes(books: Books, gate: Gate, clock: Clock) -> APIRouter:
         """Send dead letters again: `{"destination", "seqs": […]}` or `{"destination", "all": true}`.
 
         A letter is sent again once; when it dies again that is a letter of its own. At most a thousand at a
-        time: `left` says how many more there are.
+        time: `left` says how many more there are. With `"dry_run": true` nothing is sent, and `would_send`
+        says how many would be.
         """
 
         async def told() -> dict[str, Any]:
             asked = await _asked(request)
             destination = await _known(books, asked.destination)
             chosen = await books.letters.choose(destination, asked.seqs)
+            if asked.dry_run:
+                count = len(chosen.seqs) + chosen.left
+                return {
+                    "destination": destination,
+                    "would_send": count,
+                    "refused": _why_not(chosen.refused),
+                }
             sent, unsent = await books.send_again(chosen.seqs, clock.now()) if chosen.seqs else ([], {})
-            refused = [{"seq": seq, "why": why} for seq, why in sorted((chosen.refused | unsent).items())]
-            return {"destination": destination, "sent_again": sent, "left": chosen.left, "refused": refused}
+            return {
+                "destination": destination,
+                "sent_again": sent,
+                "left": chosen.left,
+                "refused": _why_not(chosen.refused | unsent),
+            }
 
         return await answered(request, gate, told)
 
     return routes
+
+
+def _why_not(refused: Mapping[int, str]) -> list[dict[str, Any]]:
+    return [{"seq": seq, "why": why} for seq, why in sorted(refused.items())]
 
 
 async def _known(books: Books, name: str) -> str:
