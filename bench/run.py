@@ -1,4 +1,4 @@
-"""Everything that `make bench` measures: the fan-out, slow clients, smaller frames, the ingest, the filters.
+"""Everything that `make bench` measures: fan-out, slow clients, smaller frames, ingest, filters, alerts.
 
 ``--small`` sees in under a minute that the benches work; other arguments go to the fan-out.
 """
@@ -24,6 +24,7 @@ def main() -> int:
         ("bench.deflate", small),
         ("bench.ingest", small),
         ("bench.filters", small),
+        ("bench.alert_intake", small),
     ):
         codes.append(_run([sys.executable, "-m", module, *arguments]))
     return max(codes)
