@@ -6,6 +6,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from alert_bridge.account.books import Books
 from alert_bridge.metrics import Metrics
 from alert_bridge.receive.desk import Desk
 from alert_bridge.receive.door import means_loopback
@@ -110,7 +111,7 @@ async def test_a_defect_is_answered_in_discords_words(tmp_path):
     outlet = BrokenOutlet(within=1, at_most=1)
     desk = Desk(Settings(port=0), Sources([source]), outlet, Metrics(registry), Mint(1), SystemClock())
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
-    app = _app(desk, Health("alert-bridge"), registry)
+    app = _app(desk, Health("alert-bridge"), registry, Books())
     sockets = [listen_on("127.0.0.1", 0)]
     serving = asyncio.create_task(
         serve(app, sockets=sockets, stop=stop, on_listening=listening.set_result, ws="none")

@@ -15,9 +15,15 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 
-from alert_bridge.account.archive import Archive
+from alert_bridge.account.books import Books
+from alert_bridge.account.gate import Gate
+from alert_bridge.account.gauges import AccountGauges
+from alert_bridge.account.operating import operating_routes
+from alert_bridge.account.routes import history_routes
 from alert_bridge.deliver.couriers import LEAVE_WITHIN, Couriers
+from alert_bridge.deliver.ledger import Ledger
 from alert_bridge.deliver.metrics import DeliveryMetrics
+from alert_bridge.deliver.totals import Account
 from alert_bridge.destinations.build import build
 from alert_bridge.errors import Outcome
 from alert_bridge.metrics import Metrics
@@ -80,21 +86,25 @@ async def _run(
     outlet = Outlet(within=settings.store_within, at_most=settings.max_waiting, spool=spool)
     metrics = Metrics(registry)
     metrics.waiting.set_function(lambda: outlet.waiting)
+    metrics.rules_valid.set_function(lambda: rules.problem is None)
     health = Health("alert-bridge", needs=("bus",))
     if outlet.relay is not None:
         show_spool(outlet.relay, health, registry)
-    archive = Archive()
+    books, gauges = Books(), AccountGauges(registry)
     couriers = _couriers(settings, rules, registry)
-    desk = Desk(settings, sources, outlet, metrics, Mint(secrets.randbelow(1024)), SystemClock(), archive)
-    app = _app(desk, health, registry)
+    desk = Desk(
+        settings, sources, outlet, metrics, Mint(secrets.randbelow(1024)), SystemClock(), books.archive
+    )
+    app = _app(desk, health, registry, books)
     socket = listen_on(settings.host, settings.port, variable="ALERT_BRIDGE_PORT")
     async with asyncio.TaskGroup() as tasks:
         bus = tasks.create_task(
-            _hold_bus(settings, health, metrics, outlet=outlet, archive=archive, couriers=couriers),
+            _hold_bus(settings, health, metrics, outlet=outlet, books=books, couriers=couriers, rules=rules),
             name="bus",
         )
+        accounts = tasks.create_task(gauges.run(books), name="account-gauges")
         leaving = tasks.create_task(_leave_when_told(stop, health, couriers), name="leaving")
-        watching = tasks.create_task(rules.watch(stop), name="rules")
+        watching = tasks.create_task(rules.watch(stop, health), name="rules")
         rereading = tasks.create_task(run_sources(settings.sources, sources, health), name="sources")
         await serve(
             app,
@@ -111,19 +121,23 @@ async def _run(
         bus.cancel()
         watching.cancel()
         rereading.cancel()
+        accounts.cancel()
 
 
-def _app(desk: Desk, health: Health, registry: CollectorRegistry) -> FastAPI:
+def _app(desk: Desk, health: Health, registry: CollectorRegistry, books: Books) -> FastAPI:
     app = FastAPI(title="Baleen alert-bridge", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.include_router(operator_routes(health, registry))
     app.include_router(alert_routes(desk))
     app.include_router(webhook_routes(desk))
     app.include_router(inbound_routes(desk))
+    gate = _gate(desk.settings)
+    app.include_router(history_routes(books, gate, desk.metrics, desk.clock))
+    app.include_router(operating_routes(books, gate, desk.clock))
 
     if desk.settings.trusts_loopback:
         app.add_middleware(
             Door,
-            knows=lambda token: desk.sources.by_token(token) is not None,
+            knows=lambda token: desk.sources.by_token(token) is not None or gate.knows(token),
             on_refused=desk.turned_away,
         )
 
@@ -139,6 +153,12 @@ def _app(desk: Desk, health: Health, registry: CollectorRegistry) -> FastAPI:
         return JSONResponse({"message": "404: Not Found", "code": 0}, 404)
 
     return app
+
+
+def _gate(settings: Settings) -> Gate:
+    token = settings.admin_token.get_secret_value() if settings.admin_token else None
+    hide([token] if token else [])
+    return Gate(token, trusts_loopback=settings.trusts_loopback)
 
 
 def _couriers(settings: Settings, rules: RulesHolder, registry: CollectorRegistry) -> Couriers:
@@ -162,10 +182,11 @@ async def _hold_bus(
     metrics: Metrics,
     *,
     outlet: Outlet,
-    archive: Archive,
+    books: Books,
     couriers: Couriers,
+    rules: RulesHolder,
 ) -> None:
-    """Connect, and lend the connection to *outlet*, *archive* and *couriers* until cancelled.
+    """Connect, and lend the connection to *outlet*, *books* and *couriers* until cancelled.
 
     Raises:
         BusClosed: the connection is gone for good.
@@ -183,7 +204,8 @@ async def _hold_bus(
     ) as bus:
         _report_on(bus, outlet, health, metrics)
         _report_deliveries(couriers, health)
-        async with outlet.over(bus), archive.over(bus), asyncio.TaskGroup() as tasks:
+        reading = books.over(bus, ledger=Ledger(bus), accounts=Account(bus, couriers, rules))
+        async with outlet.over(bus), reading, asyncio.TaskGroup() as tasks:
             tasks.create_task(couriers.run(bus, outlet.store), name="couriers")
             await closed.wait()
             raise BusClosed("the bus closed the connection for good")
