@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -157,6 +158,40 @@ def test_a_broken_file_at_the_start_is_refused(path: Path):
         RulesHolder(path, {"URL": SECRET})
     with pytest.raises(RulesUnreadable, match="cannot be read: FileNotFoundError"):
         RulesHolder(path.with_name("other.yml"), {})
+
+
+async def test_a_running_bridge_takes_up_rules_and_says_when_they_are_wrong(
+    bridge_with: Callable[..., Any], path: Path
+):
+    """It stays ready, since it goes on by the rules before; readiness and a metric say it."""
+    path.write_text("destinations: {}\n")
+    async with bridge_with(rules=path) as bridge:
+        await bridge.until_ready()
+        assert await bridge.metric("baleen_alert_bridge_rules_valid") == 1
+
+        path.write_text("rutes: []\n")
+        async with asyncio.timeout(20):
+            while await bridge.metric("baleen_alert_bridge_rules_valid"):  # noqa: ASYNC110 - over a socket
+                await asyncio.sleep(0.05)
+        answer = await bridge.client.get("/readyz")
+        assert answer.status_code == 200
+        assert answer.json()["parts"]["rules"] == (
+            "as they were before: rules.yml:1: rutes: is not known here; did you mean routes?"
+        )
+
+        path.write_text("destinations: {}\n")
+        async with asyncio.timeout(20):
+            while not await bridge.metric("baleen_alert_bridge_rules_valid"):  # noqa: ASYNC110 - over a socket
+                await asyncio.sleep(0.05)
+        assert (await bridge.client.get("/readyz")).json()["parts"]["rules"] == "ok"
+
+
+async def test_a_bridge_does_not_start_by_wrong_rules(bridge_with: Callable[..., Any], path: Path):
+    """What is wrong with them is its last word."""
+    path.write_text(BROKEN.replace("${URL}", SECRET))
+    with pytest.raises(RulesUnreadable, match="did you mean desk"):
+        async with bridge_with(rules=path):
+            pass
 
 
 async def test_without_a_file_there_are_no_rules():

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from alert_bridge.errors import RulesUnreadable
 from alert_bridge.rules.load import Files, load_rules
 from alert_bridge.rules.model import Rules
+from baleen_runtime.health import Health
 from baleen_runtime.logs import hide
 
 _LONG_TOKEN = 16  # characters of the last part of a path that can be a token
@@ -68,8 +69,8 @@ class RulesHolder:
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback)
 
-    async def watch(self, stop: asyncio.Event) -> None:
-        """Look at the files until *stop* is set."""
+    async def watch(self, stop: asyncio.Event, health: Health | None = None) -> None:
+        """Look at the files until *stop* is set; *health* says what is wrong, and stays well."""
         if self._path is None:
             return
         before = self._judged
@@ -77,6 +78,9 @@ class RulesHolder:
             seen = await asyncio.to_thread(self._judged.as_they_are)
             if seen == before and seen != self._judged:
                 await self._take_up(self._path, seen)
+                if health is not None:
+                    note = f"as they were before: {self.problem}" if self.problem else ""
+                    health.report("rules", ok=True, note=note)
                 seen = self._judged
             before = seen
 
