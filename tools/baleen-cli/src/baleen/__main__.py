@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from baleen.alerts import alerts
+from baleen.alerts_commands import add_commands
 from baleen.doctor import doctor as diagnose
 from baleen.explain import TOKEN_VARIABLE, Asked, Subject
 from baleen.explain import explain as say_why
@@ -35,6 +36,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Baleen on one machine: one upstream connection in, any number of screens, bots and teams out.",
 )
+add_commands(alerts)
 app.add_typer(alerts, name="alerts")
 
 
