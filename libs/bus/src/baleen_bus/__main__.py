@@ -9,6 +9,7 @@ from baleen_bus.bootstrap import bootstrap as bring_up
 from baleen_bus.buckets import buckets_table
 from baleen_bus.errors import BusError
 from baleen_bus.permissions import nats_config as config_text
+from baleen_bus.permissions import nats_users
 from baleen_bus.streams import GIB, StreamSettings
 
 app = typer.Typer(
@@ -52,9 +53,14 @@ def buckets() -> None:
 
 
 @app.command("nats-config")
-def nats_config() -> None:
+def nats_config(
+    *,
+    only_users: Annotated[
+        bool, typer.Option("--only-users", help="Only the users, for a server that is configured elsewhere.")
+    ] = False,
+) -> None:
     """Print the nats-server configuration with Baleen's users and their permissions."""
-    typer.echo(config_text(), nl=False)
+    typer.echo(nats_users() if only_users else config_text(), nl=False)
 
 
 if __name__ == "__main__":

@@ -18,20 +18,15 @@ import uuid
 from datetime import UTC, datetime
 from typing import Final
 
-from baleen_bus.acks import Stored, judge
-from baleen_bus.connection import Bus
-from baleen_bus.doubts import Doubt, Doubts
-from baleen_bus.envelope import Envelopes
-from baleen_bus.errors import BusError, DropReason, PublishRefused, Unreachable
-from baleen_bus.one_call import Speaker, default_speaker
-from baleen_bus.plain_alert import GENERAL, MONITOR, NoAlert, alert_of, same_words
-from baleen_bus.streams import remembered
-from baleen_contracts.alert import Alert
+from baleen_bus.acks import Stored
+from baleen_bus.errors import BusError, Unreachable
+from baleen_bus.one_call import default_speaker
+from baleen_bus.plain_alert import GENERAL, MONITOR, NoAlert, alert_of
+from baleen_bus.saying import WITHIN, say
+from baleen_bus.speaker import Speaker
 
 log = logging.getLogger("baleen_bus")
 
-WITHIN: Final = 2.0
-"""Seconds in which a connected bus has to confirm an alert."""
 CONNECT_WITHIN: Final = 1.0
 """Seconds, from the first alert on, in which alerts wait for the first connection to be made.
 
@@ -42,11 +37,7 @@ AGAIN_AFTER: Final = 5.0
 QUIET_FOR: Final = 60.0
 """Seconds between two log lines about the same trouble."""
 _LONGEST_CONNECT: Final = 60.0
-_PAUSE: Final = 0.05  # seconds before a bus that is not ready, as after its start, is asked again
 _SLACK: Final = 0.5
-_HEADROOM: Final = 1_024  # bytes of headers, subtracted generously
-
-_doubts = Doubts(lasting=remembered()["ALERT"])
 
 
 async def publish_alert(
@@ -62,7 +53,7 @@ async def publish_alert(
     of them. Works under any event loop; one that is not asyncio's is held up meanwhile.
 
     Never raises, but lets a cancellation through. Returns at once while the bus is away, else within
-    ``WITHIN`` seconds, and ``CONNECT_WITHIN`` more for the first connection.
+    ``baleen_bus.saying.WITHIN`` seconds, and ``CONNECT_WITHIN`` more for the first connection.
     """
     try:
         said = _begin(embed, content, alert_type, source, symbol)
@@ -84,7 +75,10 @@ def publish_alert_sync(
     source: object = MONITOR,
     symbol: object = None,
 ) -> bool:
-    """The same for code without an event loop; from any thread, and any number of them at once."""
+    """The same for code without an event loop; from any thread, and any number of them at once.
+
+    Inside a running loop it works too, and holds that loop up.
+    """
     try:
         _wait(_begin(embed, content, alert_type, source, symbol))
     except Exception as error:  # noqa: BLE001 - that nothing is raised is the promise
@@ -105,71 +99,17 @@ def _begin(
     speaker = default_speaker(again_after=AGAIN_AFTER)
     if speaker.is_current_thread:  # as from a handler of the log: the bus would wait for itself
         raise Unreachable("said on the bus's own thread")
-    if speaker.bus is None and _patience(speaker) <= 0:
-        raise Unreachable("not connected")
+    if not speaker.answers and _patience(speaker) <= 0:
+        raise Unreachable(speaker.trouble)
     alert = alert_of(embed, content, alert_type, source, symbol, id=uuid.uuid4().hex, now=datetime.now(UTC))
-    return speaker.run(_say(speaker, alert))
+    return speaker.run(say(speaker, alert, _patience(speaker)))
 
 
 def _patience(speaker: Speaker) -> float:
     """Seconds for which alerts still wait for the first connection."""
-    return 0.0 if speaker.tried.is_set() else speaker.began_at + _connect_within() - time.monotonic()
-
-
-async def _say(speaker: Speaker, alert: Alert) -> Stored:
-    """Says it once, on the speaker's loop.
-
-    Raises:
-        Unreachable: not known to be stored.
-        PublishRefused: it can never be stored.
-    """
-    if speaker.bus is None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, _patience(speaker))):
-                await speaker.tried.wait()
-    bus = speaker.bus
-    if bus is None:
-        raise Unreachable("not connected")
-    words, now = same_words(alert), time.monotonic()
-    doubt = _doubts.take(words, now) or Doubt(alert.identity, now)
-    try:
-        return await _confirmed(bus, speaker.source, alert.model_copy(update={"id": doubt.id}))
-    except PublishRefused:
-        raise
-    except BaseException:  # a cancellation too: it may be on its way
-        _doubts.keep(words, doubt)
-        raise
-
-
-async def _confirmed(bus: Bus, source: str, alert: Alert) -> Stored:
-    subject, headers, body = Envelopes(source).letter(alert)
-    if len(body) > bus.nc.max_payload - _HEADROOM:
-        raise PublishRefused(DropReason.TOO_BIG, f"{len(body)} bytes")
-    try:
-        async with asyncio.timeout(WITHIN):
-            while True:
-                stored = await _asked(bus, subject, headers, body)
-                if stored is not None:
-                    return stored
-                await asyncio.sleep(_PAUSE)
-    except TimeoutError:
-        raise Unreachable(f"not confirmed within {WITHIN} s") from None
-
-
-async def _asked(bus: Bus, subject: str, headers: dict[str, str], body: bytes) -> Stored | None:
-    """The stream's word; None if it is not ready. A question is asked once, and dies with its connection."""
-    try:
-        reply = await bus.request(subject, body, headers=headers, within=WITHIN)
-    except Unreachable:
-        if not bus.connected:
-            raise
-        return None
-    answer = judge(reply.data, None)
-    if isinstance(answer, Stored):
-        return answer
-    if answer.drop is not None:
-        raise PublishRefused(answer.drop, answer.detail)
-    return None
+    if speaker.tried.is_set():
+        return 0.0
+    return max(0.0, speaker.began_at + _connect_within() - time.monotonic())
 
 
 def _wait(said: concurrent.futures.Future[Stored]) -> None:

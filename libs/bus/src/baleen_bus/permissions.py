@@ -89,9 +89,17 @@ def nats_config(*, with_users: bool = True) -> str:
 
     Without users anybody on the same machine may do anything: for tests and experiments only.
     """
+    return "\n".join([_HEAD, _authorization()] if with_users else [_HEAD])
+
+
+def nats_users() -> str:
+    """The part of the configuration that says who may do what, to be included in a server's own."""
+    return f"{_USERS_HEAD}\n{_authorization()}"
+
+
+def _authorization() -> str:
     users = [_user(name, variable) for name, variable in PASSWORD_VARIABLES.items()]
-    parts = [_HEAD, _AUTHORIZATION.format(users="\n".join(users))] if with_users else [_HEAD]
-    return "\n".join(parts)
+    return _AUTHORIZATION.format(users="\n".join(users))
 
 
 def _domains(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -196,6 +204,10 @@ jetstream {
   max_file_store: 64GB
   max_memory_store: 64MB
 }
+"""
+
+_USERS_HEAD: Final = """\
+# Made by `baleen-bus nats-config --only-users`; change baleen_bus.permissions instead.
 """
 
 _AUTHORIZATION: Final = """\

@@ -15,7 +15,7 @@ from baleen_bus.connection import Bus, end_task, open_bus
 from baleen_bus.errors import BusError, WishReason, WishRefused
 from baleen_bus.kv import Bucket
 from baleen_bus.kv_entry import Entry
-from baleen_bus.one_call import DEFAULT_URL
+from baleen_bus.speaker import DEFAULT_URL
 from baleen_bus.wish import LONGEST_WISHER, Wish, check_topic, check_wisher, wish_of
 
 __all__ = ["Wish", "WishRefused", "Wishing", "demand", "read_wish", "read_wishes"]

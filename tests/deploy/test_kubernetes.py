@@ -1,0 +1,282 @@
+"""What the Kubernetes manifests promise, checked without a cluster; and checks, on what they must reject."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from alert_bridge.settings import Settings as BridgeSettings
+from baleen_bus.permissions import PASSWORD_VARIABLES, nats_users
+from baleen_runtime.settings import ServiceSettings, load_settings, variables_of
+from uw_ingest.settings import Settings as IngestSettings
+from uw_simulator.settings import Settings as SimulatorSettings
+from ws_gateway.settings import Settings as GatewaySettings
+
+ROOT = Path(__file__).resolve().parents[2]
+OVERLAYS = ("dev", "production")
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "uw-ingest": IngestSettings,
+    "ws-gateway": GatewaySettings,
+    "alert-bridge": BridgeSettings,
+    "uw-simulator": SimulatorSettings,
+}
+OUTSIDE = {"uw-ingest", "alert-bridge"}
+
+Manifest = dict[str, Any]
+Rule = Callable[[list[Manifest]], list[str]]
+
+if shutil.which("kubectl") is None:
+    if os.environ.get("CI"):
+        raise RuntimeError("kubectl is needed here: its kustomize renders the overlays")
+    pytest.skip("there is no kubectl, whose kustomize renders the overlays", allow_module_level=True)
+
+
+def rendered(folder: str) -> list[Manifest]:
+    """Return what `kubectl kustomize` makes of a folder of `k8s`."""
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(ROOT / "k8s" / folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def overlay(request: pytest.FixtureRequest) -> list[Manifest]:
+    """Each overlay, rendered."""
+    return rendered(f"overlays/{request.param}")
+
+
+def validated(manifests: list[Manifest], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Hold manifests to Kubernetes' own schemas."""
+    file = folder / "all.yaml"
+    file.write_text(yaml.safe_dump_all(manifests))
+    program = Path(sys.executable).with_name("kubernetes-validate")
+    return subprocess.run([program, "--strict", file], capture_output=True, text=True, check=False)
+
+
+def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """Yield the name and the pod's specification of everything that runs pods."""
+    for manifest in manifests:
+        if manifest["kind"] in {"Deployment", "Job", "StatefulSet", "DaemonSet", "CronJob"}:
+            yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+
+
+def unsafe_pods(manifests: list[Manifest]) -> list[str]:
+    """Return what a pod may do and needs not: root, privileges, tokens, links, a writable image."""
+    flaws = []
+    for name, pod in pods(manifests):
+        security = pod.get("securityContext", {})
+        wanted = {
+            "runs as root": security.get("runAsNonRoot") is True and security.get("runAsUser", 0) > 0,
+            "has no seccomp profile": security.get("seccompProfile") == {"type": "RuntimeDefault"},
+            "is given links to services": pod.get("enableServiceLinks") is False,
+            "is given a token": pod.get("automountServiceAccountToken") is False,
+        }
+        for container in pod["containers"]:
+            inner = container.get("securityContext", {})
+            wanted |= {
+                "may gain privileges": inner.get("allowPrivilegeEscalation") is False,
+                "may write to its image": inner.get("readOnlyRootFilesystem") is True,
+                "keeps capabilities": inner.get("capabilities") == {"drop": ["ALL"]},
+            }
+        flaws += [f"{name} {flaw}" for flaw, safe in wanted.items() if not safe]
+    return flaws
+
+
+def unbounded_pods(manifests: list[Manifest]) -> list[str]:
+    """Return what has no limits, an image of any version, or, if it serves, no probes."""
+    flaws = []
+    for name, pod in pods(manifests):
+        for container in pod["containers"]:
+            resources = container.get("resources", {})
+            if set(resources.get("requests", {})) != {"cpu", "memory"}:
+                flaws.append(f"{name} requests nothing")
+            if set(resources.get("limits", {})) != {"cpu", "memory"}:
+                flaws.append(f"{name} has no limits")
+            if not re.fullmatch(r"[^:]+:(?!latest$).+", container["image"]):
+                flaws.append(f"{name} runs any image: {container['image']}")
+            if "ports" in container:
+                probes = ("startupProbe", "livenessProbe", "readinessProbe")
+                flaws += [f"{name} has no {probe}" for probe in probes if probe not in container]
+        flaws += [
+            f"{name} may fill the node's disk"
+            for volume in pod.get("volumes", [])
+            if "emptyDir" in volume and not volume["emptyDir"].get("sizeLimit")
+        ]
+    return flaws
+
+
+def secret_values(manifests: list[Manifest]) -> list[str]:
+    """Return what holds a secret instead of naming one."""
+    flaws = [f"Secret {one['metadata']['name']}" for one in manifests if one["kind"] == "Secret"]
+    secret = re.compile(r"PASSWORD|TOKEN|_KEY$|SECRET")
+    for name, pod in pods(manifests):
+        for container in pod["containers"]:
+            flaws += [
+                f"{name} {variable['name']}"
+                for variable in container.get("env", [])
+                if secret.search(variable["name"]) and "value" in variable
+            ]
+    return flaws
+
+
+RULES: tuple[Rule, ...] = (unsafe_pods, unbounded_pods, secret_values)
+
+
+def test_every_field_is_one_that_kubernetes_knows(overlay: list[Manifest], tmp_path: Path):
+    """Strictly: a misspelt field would be ignored in silence."""
+    checked = validated(overlay, tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_misspelt_field_is_refused(tmp_path: Path):
+    """The checker sees what a person overlooks."""
+    wrong = rendered("overlays/dev")
+    next(pod for _, pod in pods(wrong))["enableServiceLink"] = False
+    assert validated(wrong, tmp_path).returncode != 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_policies_hold(overlay: list[Manifest], rule: Rule):
+    """No root, no privileges, no token, no links, limits, probes, versions, and no secret's value."""
+    assert rule(overlay) == []
+
+
+def spoilt(change: Callable[[Manifest], None]) -> list[Manifest]:
+    """Return an overlay of which the gateway's pod was changed."""
+    manifests = copy.deepcopy(rendered("overlays/production"))
+    change(dict(pods(manifests))["ws-gateway"])
+    return manifests
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        (unsafe_pods, lambda pod: pod["securityContext"].pop("runAsNonRoot")),
+        (unsafe_pods, lambda pod: pod.pop("enableServiceLinks")),
+        (unsafe_pods, lambda pod: pod["containers"][0]["securityContext"].pop("readOnlyRootFilesystem")),
+        (unbounded_pods, lambda pod: pod["containers"][0]["resources"].pop("limits")),
+        (unbounded_pods, lambda pod: pod["containers"][0].pop("readinessProbe")),
+        (unbounded_pods, lambda pod: pod["containers"][0].update(image="baleen/ws-gateway:latest")),
+        (unbounded_pods, lambda pod: pod["containers"][0].update(image="baleen/ws-gateway")),
+        (secret_values, lambda pod: pod["containers"][0]["env"].append({"name": "A_TOKEN", "value": "x"})),
+    ],
+)
+def test_policies_reject(rule: Rule, change: Callable[[Manifest], None]):
+    """Each rule sees what it is there for."""
+    assert rule(spoilt(change)) != []
+
+
+def environment(pod: Manifest, common: dict[str, str]) -> dict[str, str]:
+    """Return what a pod's container is told; a secret is stood in for."""
+    told = dict(common)
+    for variable in pod["containers"][0].get("env", []):
+        told[variable["name"]] = variable.get("value", "stand-in-of-thirty-two-characters")
+    return told
+
+
+def test_every_service_starts_with_what_it_is_told(overlay: list[Manifest]):
+    """Its settings take every variable, and its port is the one that is probed and served."""
+    config = next(one["data"] for one in overlay if one["metadata"]["name"].startswith("baleen-common"))
+    served = {one["metadata"]["name"]: one["spec"] for one in overlay if one["kind"] == "Service"}
+    seen = set()
+    for name, pod in pods(overlay):
+        if name not in SETTINGS:
+            continue
+        settings = load_settings(SETTINGS[name], environment(pod, config))
+        port = settings.model_dump()["port"]
+        assert pod["containers"][0]["ports"] == [{"name": "http", "containerPort": port}], name
+        assert served[name]["ports"][0]["port"] == port
+        seen.add(name)
+    assert seen >= {"uw-ingest", "ws-gateway", "alert-bridge"}
+
+
+def test_a_variable_that_no_service_reads_is_refused():
+    """As a service would refuse to start with it."""
+    unknown = {"ALERT_BRIDGE_RULE": "typo"}
+    with pytest.raises(Exception, match="ALERT_BRIDGE_RULE"):
+        load_settings(BridgeSettings, unknown)
+    assert "ALERT_BRIDGE_RULES" in {name for names in variables_of(BridgeSettings).values() for name in names}
+
+
+def reaches_outside(manifests: list[Manifest]) -> set[str]:
+    """Return the names of the pods that a policy lets out of the cluster."""
+    names: set[str] = set()
+    for one in manifests:
+        if one["kind"] != "NetworkPolicy":
+            continue
+        if any("ipBlock" in to for rule in one["spec"].get("egress", []) for to in rule.get("to", [{}])):
+            selector = one["spec"]["podSelector"]
+            names |= set(selector.get("matchLabels", {}).values())
+            names |= {value for term in selector.get("matchExpressions", []) for value in term["values"]}
+    return names
+
+
+def test_only_ingest_and_alert_bridge_reach_outside(overlay: list[Manifest]):
+    """Everybody else is denied what is not allowed, and nobody may reach inside by that way."""
+    assert reaches_outside(overlay) == OUTSIDE
+    denied = next(one for one in overlay if one["metadata"]["name"] == "nothing-unless-allowed")
+    assert denied["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in denied["spec"]
+    assert "egress" not in denied["spec"]
+
+
+def test_every_pod_is_under_the_policies(overlay: list[Manifest]):
+    """They choose by a label that every pod has."""
+    for one in overlay:
+        if one["kind"] in {"Deployment", "Job"}:
+            labels = one["spec"]["template"]["metadata"]["labels"]
+            assert labels["app.kubernetes.io/part-of"] == "baleen", one["metadata"]["name"]
+
+
+def test_a_pod_may_take_as_long_as_its_service_needs_to_leave(overlay: list[Manifest]):
+    """The grace period covers the pause before leaving and the drain."""
+    for name, pod in pods(overlay):
+        if name not in {"ws-gateway", "alert-bridge"}:
+            continue
+        container = pod["containers"][0]
+        pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+        told = {one["name"]: one.get("value") for one in container["env"]}
+        drain = float(told.get("WS_GATEWAY_DRAIN_SECONDS") or 10)
+        assert pod["terminationGracePeriodSeconds"] > pause + drain + 5
+
+
+def test_ingest_is_never_autoscaled(overlay: list[Manifest]):
+    """Its sockets are what the plan sells; more pods would only wait."""
+    scaled = {
+        one["spec"]["scaleTargetRef"]["name"]
+        for one in overlay
+        if one["kind"] in {"HorizontalPodAutoscaler", "ScaledObject"}
+    }
+    assert "uw-ingest" not in scaled
+
+
+def test_the_chart_includes_the_users_of_the_bus():
+    """Run `baleen-bus nats-config --only-users > k8s/nats/users.conf` after a change."""
+    assert (ROOT / "k8s/nats/users.conf").read_text() == nats_users()
+    assert rendered("nats")[0]["data"]["users.conf"] == nats_users()
+    values = yaml.safe_load((ROOT / "k8s/nats/values.yaml").read_text())
+    assert values["config"]["cluster"]["replicas"] == 3
+    assert values["config"]["merge"]["0$include"] == "/etc/nats-users/users.conf"
+
+
+def test_the_documented_secrets_are_those_that_pods_name(overlay: list[Manifest]):
+    """What the manifests refer to can be made by following the document."""
+    text = (ROOT / "docs/kubernetes.md").read_text()
+    for _, pod in pods(overlay):
+        for variable in pod["containers"][0].get("env", []):
+            reference = variable.get("valueFrom", {}).get("secretKeyRef")
+            if reference:
+                assert reference["name"] in text
+                assert reference["key"] in text
+    assert all(variable in text for variable in PASSWORD_VARIABLES.values())
