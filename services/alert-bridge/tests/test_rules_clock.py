@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_bridge.rules.clock import first_moment, quiet_until
+from alert_bridge.rules.clock import first_moment, longest_stretch, quiet_until
 from alert_bridge.rules.model import Quiet
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -84,6 +84,24 @@ def test_hours_that_touch_are_one_stretch():
     weekend = Quiet(NEW_YORK, time(0), time(0), frozenset({5, 6}))
 
     assert quiet_until(weekend, at("2026-11-21T12:00-05:00")) == at("2026-11-23T00:00-05:00")
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "days", "hours"),
+    [
+        (22, 6, range(7), 8),
+        (22, 22, [5, 6], 48),
+        (0, 0, [6, 0, 1], 72),
+        (0, 0, [0, 2], 24),
+        (9, 17, range(7), 8),
+        (0, 0, range(7), 168),
+    ],
+)
+def test_the_longest_stretch_is_what_an_alert_may_be_kept(begin: int, end: int, days: list[int], hours: int):
+    """Days that touch are one stretch, over the end of the week too."""
+    quiet = Quiet(NEW_YORK, time(begin), time(end), frozenset(days))
+
+    assert longest_stretch(quiet) == timedelta(hours=hours)
 
 
 @pytest.mark.parametrize(("zone", "day"), TURNS)

@@ -318,6 +318,18 @@ def test_no_secret_gets_into_the_words_of_the_rules():
     assert "s3cret" not in repr(read(DESK + ROUTE))
 
 
+def test_nothing_is_kept_longer_than_its_destination_waits():
+    """A quiet weekend is longer than a day, after which its alerts would be dead letters."""
+    weekend = in_route("quiet: {zone: UTC, from: 0:00, until: 24:00, days: [sat, sun]}")
+
+    (said,) = problems(weekend)
+    assert said.startswith(
+        "r.yml:4: routes[0].quiet: alerts are kept for up to 49h, but desk gives them up after 24h"
+    )
+    assert read(weekend.replace('"}', '", give_up_after: 3d}', 1)).routes
+    assert read(weekend.replace("days", "then: drop, days")).routes
+
+
 def test_what_is_never_used_is_pointed_at():
     """A destination that nobody routes to, and routes behind one that takes everything."""
     rules = read(

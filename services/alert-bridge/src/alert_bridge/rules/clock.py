@@ -46,6 +46,19 @@ def quiet_until(quiet: Quiet, now: datetime) -> datetime | None:
     return until
 
 
+def longest_stretch(quiet: Quiet) -> timedelta:
+    """The longest that it stays quiet at a time: on a clock that is never put back, which adds an hour."""
+    begin, end = (timedelta(hours=at.hour, minutes=at.minute) for at in (quiet.begin, quiet.end))
+    length = end - begin + (_DAY if end <= begin else timedelta())
+    longest = stretch = timedelta()
+    for day in range(2 * _WEEK):
+        touches = length == _DAY and (day - 1) % _WEEK in quiet.days
+        if day % _WEEK in quiet.days:
+            stretch = stretch + length if touches else length
+            longest = max(longest, stretch)
+    return min(longest, _WEEK * _DAY)
+
+
 def first_moment(zone: ZoneInfo, day: date, at: time) -> datetime:
     """The first moment, in UTC, at which the place's clock shows that time of that day or a later one."""
     shown = datetime.combine(day, at)
