@@ -2,11 +2,13 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.alerts.bridges import Bridge, account_of, all_ready, ending, rules_file, write_sources
 from tests.alerts.posting import Poster, least_seconds, marks_of, out_of_order, repeats_in
@@ -43,11 +45,12 @@ async def delivering(
         }
         for name in names
     }
+    routes = [{"name": "theirs", "sources": ["monitor", "scanner"], "to": list(names)}]
     sources = folder / "sources.json"
     paths = write_sources(sources, "monitor", "scanner")
     variables = {
         "ALERT_BRIDGE_SOURCES": str(sources),
-        "ALERT_BRIDGE_RULES": str(rules_file(folder, destinations)),
+        "ALERT_BRIDGE_RULES": str(rules_file(folder, destinations, routes)),
     }
     bridge = Bridge("bridge", nats.url, folder, variables)
     with ending(bridge):
@@ -65,26 +68,40 @@ async def all_served(bridge: Bridge, names: tuple[str, ...]) -> bool:
 async def nothing_in_flight(bridge: Bridge, name: str, alerts: int) -> dict[str, Any] | None:
     """The account of a destination once it has all the alerts and none is under way."""
     account = (await account_of(bridge)).get(name, {})
-    settled = account.get("accepted") == alerts and account["in_flight"] == 0
+    settled = account.get("accepted", 0) >= alerts and account["in_flight"] == 0
     return account if settled and not account["unaccounted"] else None
 
 
-async def burst(
-    bridge: Bridge, paths: dict[str, str], discord: SimulatedDiscord, alerts: int, within: float
-) -> tuple[float, list[dict[str, Any]], dict[str, Any]]:
-    """Post from both sources at once; seconds until the last was said, what was said, and the account."""
+async def post_all(bridge: Bridge, paths: dict[str, str], alerts: int) -> None:
+    """Post from both sources at once, each alert after the one before."""
     posters = [Poster(source, [bridge], path) for source, path in paths.items()]
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     await asyncio.gather(*(poster.post(alerts // len(posters)) for poster in posters))
-    posted = loop.time() - began
+
+
+async def pent_up(bridge: Bridge, paths: dict[str, str], discord: SimulatedDiscord) -> None:
+    """Post everything while the webhook is gone, so that all of it waits when somebody acts."""
+    await discord.arm("status", status=404, count=None, webhook="alerts")
+    await post_all(bridge, paths, ALERTS)
+    await until(lambda: is_stopped(bridge), "the destination is stopped", 30)
+    await discord.disarm()
+
+
+async def is_stopped(bridge: Bridge) -> bool:
+    """Whether nothing is sent until somebody acts."""
+    return bool((await account_of(bridge))["alerts"]["state"] == "stopped")
+
+
+async def released(
+    bridge: Bridge, discord: SimulatedDiscord, within: float
+) -> tuple[float, list[dict[str, Any]], dict[str, Any]]:
+    """Act: seconds from the first message to the last, what was said, and the account."""
+    async with httpx.AsyncClient(base_url=bridge.http) as client:
+        (await client.post("/destinations/alerts/resume")).raise_for_status()
     account = await until(
-        lambda: nothing_in_flight(bridge, "alerts", alerts), "every alert ended", within + posted, every=0.2
+        lambda: nothing_in_flight(bridge, "alerts", ALERTS), "every alert ended", within, every=0.2
     )
     entries = await discord.entries(webhook="alerts")
-    first = entries[0]["at"]
-    print(f"{alerts} alerts posted in {posted:.1f} s, {len(entries)} messages")  # noqa: T201 - a figure
-    return entries[-1]["at"] - first, entries, account
+    return entries[-1]["at"] - entries[0]["at"], entries, account
 
 
 def judge(entries: list[dict[str, Any]], account: dict[str, Any], alerts: int) -> None:
@@ -94,7 +111,8 @@ def judge(entries: list[dict[str, Any]], account: dict[str, Any], alerts: int) -
     assert set(marks) == wanted
     assert out_of_order(marks) == []
     assert account["delivered"] == alerts
-    assert (account["suppressed"], account["dead"], account["unaccounted"]) == ({}, {}, 0)
+    assert (account["dead"], account["unaccounted"]) == ({}, 0)
+    assert set(account["suppressed"]) <= {"not_routed"}, "only what the bridge itself has to say"
     assert repeats_in(marks) == account["possible_duplicates"]
 
 
@@ -107,12 +125,15 @@ async def test_a_burst_takes_no_longer_than_the_limits_allow(nats_server, tmp_pa
         delivering(nats_server, tmp_path, discord, "alerts") as (bridge, paths),
     ):
         least = least_seconds(math.ceil(ALERTS / PACKED), (await discord.state())["figures"])
-        seconds, entries, account = await burst(bridge, paths, discord, ALERTS, within=least * 3)
-        state = await discord.state()
+        await pent_up(bridge, paths, discord)
+        before = (await discord.state())["counts"]
+        seconds, entries, account = await released(bridge, discord, within=least * 3)
+        after = (await discord.state())["counts"]
 
     print(f"said in {seconds:.1f} s; the limits allow {least:.1f} s")  # noqa: T201 - a figure
     judge(entries, account, ALERTS)
-    assert state["counts"].get("status_429", 0) == 0, "it was refused, though it knew the limits"
+    assert len(entries) == math.ceil(ALERTS / PACKED)
+    assert after.get("status_429", 0) == before.get("status_429", 0) == 0, "it knew the limits"
     assert seconds <= LOSS_OF_TIME * least + STARTING
 
 
@@ -138,6 +159,7 @@ async def test_faults_in_a_burst_lose_nothing_and_are_not_provoked(nats_server, 
         SimulatedDiscord.subprocess(limits_scale=SCALE) as discord,
         delivering(nats_server, tmp_path, discord, "alerts") as (bridge, paths),
     ):
+        await pent_up(bridge, paths, discord)
         for fault in (*refusals, *failures, *doubts):
             await discord.arm(**fault, webhook="alerts")
         figures = (await discord.state())["figures"]
@@ -145,14 +167,12 @@ async def test_faults_in_a_burst_lose_nothing_and_are_not_provoked(nats_server, 
         least = least_seconds(math.ceil(ALERTS / PACKED) + again, figures)
         waits = sum(fault["seconds"] * fault["count"] for fault in refusals)
         waits += FIRST_BACK_OFF * sum(fault["count"] for fault in (*failures, *doubts)) + NO_ANSWER_WITHIN
-        seconds, entries, account = await burst(bridge, paths, discord, ALERTS, within=least * 3 + waits)
+        seconds, entries, account = await released(bridge, discord, within=least * 3 + waits)
         state = await discord.state()
 
     print(f"said in {seconds:.1f} s; limits {least:.1f} s, faults {waits:.1f} s")  # noqa: T201 - a figure
-    assert state["struck"] == {
-        kind: sum(fault["count"] for fault in (*refusals, *failures, *doubts) if fault["kind"] == kind)
-        for kind in state["struck"]
-    }
+    armed = Counter({fault["kind"]: fault["count"] for fault in (*refusals, *failures, *doubts)})
+    assert Counter(state["struck"]) - Counter(status=1) >= armed, "a fault did not strike"
     judge(entries, account, ALERTS)
     assert repeats_in(marks_of(entries)) == state["duplicates"]["alerts"]
     assert sum(state["invalid_requests"].values()) <= FAR_BELOW
@@ -177,10 +197,14 @@ async def test_a_destination_in_trouble_delays_no_other(nats_server, tmp_path, f
         delivering(nats_server, tmp_path, discord, "alerts", "desk") as (bridge, paths),
     ):
         await discord.arm(**fault, count=None, webhook="desk")
-        _, entries, account = await burst(bridge, paths, discord, alerts, within=30)
+        await post_all(bridge, paths, alerts)
+        account = await until(
+            lambda: nothing_in_flight(bridge, "alerts", alerts), "every alert ended", 60, every=0.1
+        )
         troubled = (await account_of(bridge))["desk"]
+        entries = await discord.entries(webhook="alerts")
 
     judge(entries, account, alerts)
     assert troubled["in_flight"] > 0
-    assert troubled["in_flight"] + troubled["delivered"] == alerts
+    assert troubled["in_flight"] + troubled["delivered"] >= alerts
     assert troubled["unaccounted"] == 0
