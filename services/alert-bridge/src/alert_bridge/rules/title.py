@@ -9,6 +9,7 @@ from typing import Any, Final
 _PARTS: Final = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_.]*)\}|[{}]", re.ASCII)
 _BRACES: Final = {"{{": "{", "}}": "}"}
 _DECIMALS: Final = 4
+_SIZES: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 ABSENT: Final = "?"
 """What stands where the message has no such field."""
 
@@ -32,7 +33,7 @@ def fields_in(title: str) -> tuple[str, ...]:
 
 
 def filled(title: str, message: Mapping[str, Any]) -> str:
-    """The title over one message: numbers with thousands apart and at most four decimals."""
+    """The title over one message, its numbers as people read them."""
     return _PARTS.sub(lambda part: _BRACES.get(part[0]) or _shown(message, part[1]), title)
 
 
@@ -41,6 +42,14 @@ def _shown(message: Any, path: str) -> str:
         message = message.get(name) if isinstance(message, Mapping) else None
     if message is None:
         return ABSENT
-    if isinstance(message, float):
-        return f"{round(message, _DECIMALS):,}".removesuffix(".0")
-    return f"{message:,}" if isinstance(message, int) and not isinstance(message, bool) else str(message)
+    return figure(message) if isinstance(message, int | float) else str(message)
+
+
+def figure(value: float) -> str:
+    """A number as people read it: ``1.23 M`` from a million on, else whole thousands and four decimals."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    for size, name in _SIZES:
+        if abs(value) >= size:
+            return f"{value / size:.2f}".rstrip("0").rstrip(".") + f" {name}"
+    return f"{round(value, _DECIMALS):,}".removesuffix(".0")
