@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.console import Console, RenderableType
 
@@ -227,7 +227,7 @@ def _tell(
     try:
         page, words, code = tell(Bridge(url, os.environ.get(ADMIN_TOKEN) or None))
         if raw:
-            terminal.plain(orjson.dumps(page, option=orjson.OPT_INDENT_2).decode())
+            terminal.plain(json.dumps(page, indent=2))
         else:
             for part in words:
                 terminal.console.print(part)

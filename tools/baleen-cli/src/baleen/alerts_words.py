@@ -6,10 +6,10 @@ What is in an alert was written by anybody: only printable characters reach the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -178,7 +178,7 @@ def _part(row: Page, name: str) -> Page:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _count(row: Page, name: str) -> int:
