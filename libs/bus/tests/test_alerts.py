@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import baleen_bus
-from baleen_bus import alerts, open_bus
+from baleen_bus import alerts, open_bus, saying
 from baleen_bus.alerts import publish_alert, publish_alert_sync
 from baleen_bus.one_call import default_speaker
 from baleen_bus.testing import NatsServer, eventually
@@ -176,29 +176,48 @@ async def test_a_first_connection_that_hangs_is_waited_for_as_long_as_was_set(mo
     silent.close()
 
 
-async def test_without_an_ack_the_wait_is_bounded(server, monkeypatch):
-    """A server that stands still looks connected for some seconds."""
-    monkeypatch.setattr(alerts, "WITHIN", 0.3)
+async def test_a_bus_that_is_silent_costs_one_wait(server, monkeypatch):
+    """A server that stands still looks connected for seconds: it is waited for once, then taken for away."""
+    monkeypatch.setattr(saying, "WITHIN", 0.5)
     assert await publish_alert(EMBED, "first") is True
     server.freeze()
     try:
         began = time.perf_counter()
         assert publish_alert_sync(EMBED, "into the void") is False
-        assert await publish_alert(EMBED, "into the void, too") is False
-        assert time.perf_counter() - began < 3
+        assert 0.4 < time.perf_counter() - began < 2
+        assert slowest(lambda: publish_alert_sync(EMBED, "and so on")) < AT_ONCE
     finally:
         server.thaw()
+
+    await eventually(lambda: default_speaker().answers)
+    assert await publish_alert(EMBED, "last") is True
+
+
+async def test_a_caller_that_waits_while_the_connection_is_closed_is_told_no(server, monkeypatch):
+    """And is neither left waiting nor taken for cancelled."""
+    monkeypatch.setattr(saying, "WITHIN", 20.0)
+    assert await publish_alert(EMBED) is True
+    server.freeze()
+    waiting = asyncio.create_task(publish_alert(EMBED))
+    thread = asyncio.create_task(asyncio.to_thread(publish_alert_sync, EMBED))
+    await asyncio.sleep(0.2)
+    await asyncio.to_thread(baleen_bus.close_default, 0.1)
+    server.thaw()
+
+    async with asyncio.timeout(10):
+        assert [await waiting, await thread] == [False, False]
 
 
 async def test_saying_it_again_after_a_no_does_not_double_it(server, monkeypatch):
     """The first attempt was on its way, and is stored after all: the second takes over its id."""
-    monkeypatch.setattr(alerts, "WITHIN", 0.3)
+    monkeypatch.setattr(saying, "WITHIN", 0.3)
     assert await publish_alert(EMBED, "first") is True
     server.freeze()
     assert await publish_alert(EMBED, "twice?", "rally", "bot", "SPY") is False
     server.thaw()
+    await eventually(lambda: default_speaker().answers)
 
-    monkeypatch.setattr(alerts, "WITHIN", 5.0)
+    monkeypatch.setattr(saying, "WITHIN", 5.0)
     assert await publish_alert(EMBED, "twice?", "rally", "bot", "SPY") is True
     assert await publish_alert(EMBED, "last") is True
     assert [alert.content for alert in await stored(server)] == ["first", "twice?", "last"]
@@ -221,7 +240,7 @@ async def test_a_caller_that_is_cancelled_may_say_it_again(server):
 
 async def test_a_restart_in_between_ends_the_waiting(server, monkeypatch):
     """The question dies with its connection, long before its time is up."""
-    monkeypatch.setattr(alerts, "WITHIN", 20.0)
+    monkeypatch.setattr(saying, "WITHIN", 20.0)
     assert await publish_alert(EMBED) is True
     server.freeze()
     waiting = asyncio.create_task(publish_alert(EMBED, "lost"))
@@ -304,6 +323,7 @@ async def test_a_wrong_password_is_a_no_and_may_be_corrected(nats_server_with_us
     monkeypatch.setenv("BALEEN_NATS_URL", f"nats://publisher:hush-hush@127.0.0.1:{server.port}")
     assert await publish_alert(EMBED) is False
     assert slowest(lambda: publish_alert_sync(EMBED), times=20) < AT_ONCE
+    assert "refused user 'publisher'" in caplog.text
     assert "hush" not in caplog.text
 
     monkeypatch.setenv("BALEEN_NATS_URL", server.url_for("publisher"))
@@ -311,7 +331,7 @@ async def test_a_wrong_password_is_a_no_and_may_be_corrected(nats_server_with_us
 
 
 @pytest.mark.parametrize(
-    "address", ["", "nonsense", "nats://", "nats://u:hush@x:99999", "http://x:1", "nats://[::"]
+    "address", ["nonsense", "nats://", "nats://u:hush@x:99999", "http://x:1", "nats://[::"]
 )
 def test_an_address_that_is_none_is_a_no(monkeypatch, caplog, address):
     """Whatever the client library makes of it."""
@@ -333,7 +353,9 @@ async def test_the_log_hears_of_it_once_a_minute(server, caplog):
     lines = [
         record.getMessage() for record in caplog.records if "alerts are not stored" in record.getMessage()
     ]
-    assert lines == ["alerts are not stored, 1 since this was last told: not connected"]
+    assert lines == [
+        f"alerts are not stored, 1 since this was last told: not connected to the bus at {server.url}"
+    ]
     assert "secret" not in caplog.text
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 import baleen_bus
-from baleen_bus.errors import AccessRefused, Unreachable
+from baleen_bus.errors import AccessRefused, BusClosed, BusStopped, PublishRefused, Unreachable
 from baleen_bus.testing import NatsServer
 from baleen_contracts.signals import Signal
 
@@ -93,3 +93,28 @@ async def test_a_message_said_during_a_restart_is_stored_once(default_server: Na
     default_server.start()
 
     assert (await waiting).seq == 2
+
+
+async def test_a_call_that_waits_while_the_connection_is_closed_hears_of_it(
+    default_server: NatsServer,
+) -> None:
+    """It is neither left waiting nor taken for cancelled."""
+    await baleen_bus.publish(signal(1))
+    default_server.freeze()
+    waiting = asyncio.create_task(baleen_bus.publish(signal(2), within=30))
+    await asyncio.sleep(0.1)
+    await asyncio.to_thread(baleen_bus.close_default, 0.1)
+    default_server.thaw()
+
+    async with asyncio.timeout(10):
+        with pytest.raises((BusClosed, PublishRefused)):
+            await waiting
+
+
+def test_an_address_that_is_none_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and without the address, which may hold a password."""
+    monkeypatch.setenv("BALEEN_NATS_URL", "nats://someone:hush@x:99999")
+
+    with pytest.raises(BusStopped, match="BALEEN_NATS_URL") as caught:
+        baleen_bus.publish_sync(signal(1), within=3)
+    assert "hush" not in str(caught.value)

@@ -18,11 +18,11 @@ import uuid
 from datetime import UTC, datetime
 from typing import Final
 
+from baleen_bus import saying
 from baleen_bus.acks import Stored
 from baleen_bus.errors import BusError, Unreachable
 from baleen_bus.one_call import default_speaker
 from baleen_bus.plain_alert import GENERAL, MONITOR, NoAlert, alert_of
-from baleen_bus.saying import WITHIN, say
 from baleen_bus.speaker import Speaker
 
 log = logging.getLogger("baleen_bus")
@@ -102,7 +102,7 @@ def _begin(
     if not speaker.answers and _patience(speaker) <= 0:
         raise Unreachable(speaker.trouble)
     alert = alert_of(embed, content, alert_type, source, symbol, id=uuid.uuid4().hex, now=datetime.now(UTC))
-    return speaker.run(say(speaker, alert, _patience(speaker)))
+    return speaker.run(saying.say(speaker, alert, _patience(speaker)))
 
 
 def _patience(speaker: Speaker) -> float:
@@ -128,7 +128,7 @@ def _under_asyncio() -> bool:
 
 
 def _longest() -> float:
-    return WITHIN + _connect_within() + _SLACK
+    return saying.WITHIN + _connect_within() + _SLACK
 
 
 def _connect_within() -> float:

@@ -215,8 +215,6 @@ class Bus:
         try:
             kind = type(error).__name__
             self.stats.errors[kind] = self.stats.errors.get(kind, 0) + 1
-            if self._on_failed is not None and not self.connected:
-                self._on_failed()
             words = str(error).lower()
             if "permissions violation" in words:
                 self.stats.denials += 1
@@ -227,6 +225,8 @@ class Bus:
                 "authorization violation" in words or "authentication" in words
             ) and not self._refused.done():
                 self._refused.set_result(words)
+            elif self._on_failed is not None and not self.connected:
+                self._on_failed()
         except Exception:
             log.exception("counting a bus error failed")
 
@@ -276,7 +276,7 @@ async def open_bus(
 
     Without ``connect_within`` (seconds) it waits for the server for ever, so that services may start in any
     order. ``on_closed`` is called when the client gave up for good; the service should then end.
-    ``on_failed`` is called after every attempt to connect that failed; the next one follows by itself.
+    ``on_failed`` is called after each attempt to connect that failed; another one follows by itself.
 
     Raises:
         Unreachable: not connected within ``connect_within``, or JetStream is not enabled.

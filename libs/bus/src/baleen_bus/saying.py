@@ -1,4 +1,4 @@
-"""Says one alert and waits for the stream's word, on the speaker's loop: asked once, never kept to be sent later.
+"""Says one alert and waits for the stream's word, on the speaker's loop; nothing is kept to be sent later.
 
 A publisher would go on sending until a stream has the message. Here the caller is told that it is not stored,
 so what is not confirmed in time is given up.

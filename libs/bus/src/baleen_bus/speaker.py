@@ -18,6 +18,8 @@ from baleen_contracts.message import Message
 LEAVE_WITHIN: Final = 2.0
 DEFAULT_URL: Final = "nats://127.0.0.1:4222"
 _ASK_WITHIN: Final = 1.0
+_ROUNDS, _ROUND = 3, 0.5
+"""How often and long (seconds) what is left is asked to end: the client may swallow a cancellation."""
 _CLOSED: Final = "the default connection is closed"
 
 _T = TypeVar("_T")
@@ -128,10 +130,11 @@ class Speaker:
             with contextlib.suppress(asyncio.CancelledError):
                 loop.run_until_complete(self._serving)
             self._leaving = True
-            while left := asyncio.all_tasks(loop):
-                for task in left:
-                    task.cancel()
-                loop.run_until_complete(asyncio.wait(left))
+            for _ in range(_ROUNDS):
+                if left := asyncio.all_tasks(loop):
+                    for task in left:
+                        task.cancel()
+                    loop.run_until_complete(asyncio.wait(left, timeout=_ROUND))
 
     def _stop(self) -> None:
         if self._serving is not None:
