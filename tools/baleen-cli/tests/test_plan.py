@@ -153,6 +153,12 @@ def test_the_greeting_says_simulated_and_how_to_go_live():
     assert by_name("flow_alert").pattern in text
 
 
+def test_the_greeting_says_what_a_python_program_needs_to_say_alerts():
+    """As the user that may speak, and hears nothing."""
+    text = greeting(planned({}))
+    assert f"BALEEN_NATS_USER=publisher BALEEN_NATS_PASSWORD={PASSWORDS['publisher']}" in text
+
+
 def test_the_greeting_names_the_further_ports_and_those_that_others_have():
     """Who has a client with a fixed port learns whether it finds the gateway, and what to do if not."""
     assert "also listens" not in greeting(planned({}))

@@ -14,7 +14,7 @@ _LIVE = "The data is LIVE, from Unusual Whales."
 
 
 def greeting(plan: Plan, missed: Sequence[int] = ()) -> str:
-    """Return the text; it holds the team's password and the webhook's token: for this terminal only.
+    """Return the text; it holds two passwords and the webhook's token: for this terminal only.
 
     Args:
         plan: what runs.
@@ -32,6 +32,8 @@ WebSocket   .venv/bin/python -m websockets ws://{gateway}/api/stream/ws/flow
 NATS        nats sub --server {plan.nats_url} --user team --password {plan.passwords["team"]} '{flow}'
 Webhook     {plan.place.webhook}
             curl -H 'Content-Type: application/json' -d '{{"content": "hello"}}' {plan.place.webhook}
+Python      BALEEN_NATS_URL={plan.nats_url} BALEEN_NATS_USER=publisher BALEEN_NATS_PASSWORD={plan.passwords["publisher"]}
+            baleen_bus.alerts.publish_alert_sync({{"title": "hello"}}), with these in its environment
 {_discord(plan)}
 {_SIMULATED if plan.simulated else _LIVE}
 """
