@@ -14,6 +14,7 @@ from baleen.alerts_commands import add_commands
 from baleen.doctor import doctor as diagnose
 from baleen.explain import TOKEN_VARIABLE, Asked, Subject
 from baleen.explain import explain as say_why
+from baleen.explain_alert import AlertAsked, explain_alert
 from baleen.record import RecordOptions
 from baleen.record import record as keep_recording
 from baleen.replay import ReplayOptions
@@ -158,19 +159,28 @@ def replay(
 def explain(
     subject: Annotated[Subject, typer.Argument(help="What to explain.")],
     name: Annotated[
-        str | None, typer.Argument(help="Which feed, channel or client; all if not given.")
+        str | None,
+        typer.Argument(help="Which feed, channel or client, all if not given; or the file of an alert."),
     ] = None,
     *,
     ingest: Annotated[str, typer.Option(help="Operator port of any uw-ingest; each knows of all.")] = _INGEST,
     gateway: Annotated[str, typer.Option(help="Any gateway; each knows the clients of all.")] = _GATEWAY,
+    rules: Annotated[
+        Path | None, typer.Option(help="Rules for an alert; those of `make up` or `ALERT_BRIDGE_RULES`.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="When an alert is received, ISO-8601; now.")] = None,
     raw: Annotated[bool, typer.Option("--json", help="Print the answer as it is.")] = False,
 ) -> None:
     """Say who holds what of the upstream's budget and why, or how a client of the gateway stands.
+
+    Or who would be told of an alert and why, without telling anyone: `baleen explain alert FILE`.
 
     Ends with 1 if something is wrong. Examples: `baleen explain budget`, `baleen explain feed flow_alert`,
     `baleen explain channel gex:SPY`, `baleen explain client`, `baleen explain client 1f0c9a27e4`. A gateway
     that asks for tokens wants one of an admin, in the variable `GATEWAY_TOKEN`.
     """
+    if subject is Subject.ALERT:
+        raise typer.Exit(explain_alert(AlertAsked(name, rules, at), Terminal()))
     asked = Asked(ingest, gateway, os.environ.get(TOKEN_VARIABLE) or None)
     raise typer.Exit(say_why(subject, name, asked, Terminal(), raw=raw))
 

@@ -27,6 +27,7 @@ class Subject(StrEnum):
     FEED = "feed"
     CHANNEL = "channel"
     CLIENT = "client"
+    ALERT = "alert"
 
 
 _WORDS: dict[Subject, Callable[[Page, str | None], Iterator[RenderableType]]] = {
