@@ -22,6 +22,7 @@ def greeting(plan: Plan, missed: Sequence[int] = ()) -> str:
     """
     gateway = f"127.0.0.1:{plan.ports.gateway}"
     flow = by_name("flow_alert").pattern
+    publisher = f"BALEEN_NATS_USER=publisher BALEEN_NATS_PASSWORD={plan.passwords['publisher']}"
     return f"""
 Baleen is up. Ctrl-C stops everything.
 {_further_ports(plan, missed)}
@@ -32,7 +33,7 @@ WebSocket   .venv/bin/python -m websockets ws://{gateway}/api/stream/ws/flow
 NATS        nats sub --server {plan.nats_url} --user team --password {plan.passwords["team"]} '{flow}'
 Webhook     {plan.place.webhook}
             curl -H 'Content-Type: application/json' -d '{{"content": "hello"}}' {plan.place.webhook}
-Python      BALEEN_NATS_URL={plan.nats_url} BALEEN_NATS_USER=publisher BALEEN_NATS_PASSWORD={plan.passwords["publisher"]}
+Python      BALEEN_NATS_URL={plan.nats_url} {publisher}
             baleen_bus.alerts.publish_alert_sync({{"title": "hello"}}), with these in its environment
 {_discord(plan)}
 {_SIMULATED if plan.simulated else _LIVE}
