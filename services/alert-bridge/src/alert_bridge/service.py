@@ -41,6 +41,8 @@ from alert_bridge.settings import Settings
 from alert_bridge.store.figures import show_spool
 from alert_bridge.store.outlet import Outlet
 from alert_bridge.store.spool import Spool, open_spool
+from alert_bridge.watch.figures import WatchFigures
+from alert_bridge.watch.watcher import Watcher
 from baleen_bus import Bus, BusClosed, open_bus
 from baleen_runtime.clock import SystemClock
 from baleen_runtime.health import Health
@@ -92,6 +94,7 @@ async def _run(
         show_spool(outlet.relay, health, registry)
     books, gauges = Books(), AccountGauges(registry)
     couriers = _couriers(settings, rules, registry)
+    watcher = Watcher(rules, figures=WatchFigures(registry), clock=SystemClock(), replica=settings.replica)
     desk = Desk(
         settings, sources, outlet, metrics, Mint(secrets.randbelow(1024)), SystemClock(), books.archive
     )
@@ -99,11 +102,20 @@ async def _run(
     socket = listen_on(settings.host, settings.port, variable="ALERT_BRIDGE_PORT")
     async with asyncio.TaskGroup() as tasks:
         bus = tasks.create_task(
-            _hold_bus(settings, health, metrics, outlet=outlet, books=books, couriers=couriers, rules=rules),
+            _hold_bus(
+                settings,
+                health,
+                metrics,
+                outlet=outlet,
+                books=books,
+                couriers=couriers,
+                watcher=watcher,
+                rules=rules,
+            ),
             name="bus",
         )
         accounts = tasks.create_task(gauges.run(books), name="account-gauges")
-        leaving = tasks.create_task(_leave_when_told(stop, health, couriers), name="leaving")
+        leaving = tasks.create_task(_leave_when_told(stop, health, couriers, watcher), name="leaving")
         watching = tasks.create_task(rules.watch(stop, health), name="rules")
         rereading = tasks.create_task(run_sources(settings.sources, sources, health), name="sources")
         await serve(
@@ -184,9 +196,10 @@ async def _hold_bus(
     outlet: Outlet,
     books: Books,
     couriers: Couriers,
+    watcher: Watcher,
     rules: RulesHolder,
 ) -> None:
-    """Connect, and lend the connection to *outlet*, *books* and *couriers* until cancelled.
+    """Connect, and lend the connection to *outlet*, *books*, *couriers* and *watcher* until cancelled.
 
     Raises:
         BusClosed: the connection is gone for good.
@@ -207,6 +220,7 @@ async def _hold_bus(
         reading = books.over(bus, ledger=Ledger(bus), accounts=Account(bus, couriers, rules))
         async with outlet.over(bus), reading, asyncio.TaskGroup() as tasks:
             tasks.create_task(couriers.run(bus, outlet.store), name="couriers")
+            tasks.create_task(watcher.run(bus), name="watcher")
             await closed.wait()
             raise BusClosed("the bus closed the connection for good")
 
@@ -241,8 +255,8 @@ def _report_deliveries(couriers: Couriers, health: Health) -> None:
     report()
 
 
-async def _leave_when_told(stop: asyncio.Event, health: Health, couriers: Couriers) -> None:
-    """Take no more work, and hand over the destinations while the last senders are answered."""
+async def _leave_when_told(stop: asyncio.Event, health: Health, couriers: Couriers, watcher: Watcher) -> None:
+    """Take no more work, and hand over destinations and watches while the last senders are answered."""
     await stop.wait()
     health.drain()
-    await couriers.leave(LEAVE_WITHIN)
+    await asyncio.gather(couriers.leave(LEAVE_WITHIN), watcher.leave())
