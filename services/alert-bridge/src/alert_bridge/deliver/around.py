@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from alert_bridge.deliver.ledger import Ledger
 from alert_bridge.deliver.metrics import DeliveryMetrics
@@ -14,6 +15,17 @@ from alert_bridge.rules.model import Rules
 from baleen_bus import Bus, Publisher
 from baleen_contracts.alert import Alert
 from baleen_runtime.clock import Clock
+
+
+class InForce(Protocol):
+    """The rules in force, which may change at any moment."""
+
+    @property
+    def rules(self) -> Rules:
+        """What they say now."""
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls back after each change; returns how to end that."""
 
 
 @dataclass(slots=True)

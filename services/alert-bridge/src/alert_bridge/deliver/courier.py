@@ -28,8 +28,6 @@ from baleen_bus import ApiRefused, BusStopped, Unreachable
 
 _AGAIN_AFTER: Final = 0.5
 _DEFECT_AFTER: Final = 5.0
-_NOT_CONFIRMED: Final = 20_000
-"""Numbers at most that are acknowledged once more when a sender takes over."""
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +82,11 @@ class Courier:
         self._leaving.set()
         if self._shift is not None:
             self._shift.sending.leave()
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it was told to leave."""
+        return self._leaving.is_set()
 
     def shift(self) -> Shift | None:
         """What it does now; None while it takes up."""
@@ -181,7 +184,8 @@ class Shift:
         """
         try:
             async with self._reading.at_work(), self._replays.reading.at_work():
-                self._acknowledge_again()
+                # A predecessor may have died between the record of an end and its acknowledgement.
+                self._intake.acknowledge_again(self._opened.unacked)
                 async with asyncio.TaskGroup() as tasks:
                     for work in (
                         self._intake.run(),
@@ -232,13 +236,6 @@ class Shift:
 
     def _stir(self) -> None:
         self.sending.stir()
-
-    def _acknowledge_again(self) -> None:
-        """A predecessor may have died between the record of an end and its acknowledgement."""
-        unacked = self._opened.unacked
-        for seq in unacked[-_NOT_CONFIRMED:]:
-            if seq not in self.counts.open:
-                self._reading.ack(seq)
 
     async def _send(self) -> None:
         await self.sending.run()

@@ -10,14 +10,13 @@ from typing import Final
 import structlog
 
 from alert_bridge.deliver import names
-from alert_bridge.deliver.around import Around, Extent
+from alert_bridge.deliver.around import Around, Extent, InForce
 from alert_bridge.deliver.ledger import Ledger
 from alert_bridge.deliver.metrics import DeliveryMetrics, Figures
 from alert_bridge.deliver.pen import Pen
 from alert_bridge.deliver.post import Post
 from alert_bridge.destinations.destination import Destination
 from alert_bridge.destinations.spec import Spec
-from alert_bridge.rules.holder import RulesHolder
 from baleen_bus import ApiRefused, Bucket, Bus, Publisher, Unreachable, times_for
 from baleen_bus.buckets import DELIVERY, LEASES
 from baleen_bus.reading import stream_state
@@ -47,7 +46,7 @@ class Couriers:
 
     def __init__(
         self,
-        holder: RulesHolder,
+        holder: InForce,
         *,
         clock: Clock,
         metrics: DeliveryMetrics,

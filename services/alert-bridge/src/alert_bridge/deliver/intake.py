@@ -26,7 +26,7 @@ from alert_bridge.deliver.letters import letter_of_range
 from alert_bridge.deliver.reading import Drawn, Reading, standing
 from alert_bridge.deliver.round import MOST, Round
 from alert_bridge.deliver.settling import Settling
-from alert_bridge.deliver.taking import Ended, alert_in, came, decided, way_of
+from alert_bridge.deliver.taking import Ended, alert_in, came, decided, gone, way_of
 from alert_bridge.reasons import Dead
 from alert_bridge.rules.decide import Decision, Memory, Send
 from alert_bridge.rules.model import Rules
@@ -34,6 +34,10 @@ from alert_bridge.rules.model import Rules
 _LOOK_EVERY: Final = 2.0
 """Seconds of quiet after which it is looked whether the bus has passed alerts that never came."""
 _AT_ONCE: Final = 250
+_NOT_CONFIRMED: Final = 20_000
+"""Numbers at most that are acknowledged once more."""
+_PREDECESSOR: Final = 5_000
+"""Alerts at most that a sender can have ended after it last said how far it had come."""
 
 log = structlog.get_logger(__name__)
 
@@ -172,13 +176,32 @@ class Intake:
                 await self._expired(before - 1)
 
     async def _expired(self, last: int) -> None:
-        """Numbers up to *last* are gone: never in silence."""
+        """Numbers up to *last* are gone from the stream: what had not ended is lost, never in silence.
+
+        A predecessor may have ended some of them after it last said how far it had come.
+        """
         counts, around = self._counts, self._around
         first = counts.through + 1
-        letter = letter_of_range(first, last, self._name, counts.epoch, around.clock.now())
-        words = "the stream let alerts go before they were delivered"
-        log.error(words, destination=self._name, alerts=last - first + 1)
-        await around.letters.publish(letter)
+        looked = min(last, self._found.last, counts.through + _PREDECESSOR)
+        records = await around.ledger.of(self._name, range(first, looked + 1), counts.epoch)
+        ways = gone(range(first, looked + 1), records)
+        lost = [seq for seq, way in ways if way is None]
+        count = len(lost) + max(0, last - max(looked, counts.through))
+        if count:
+            words = "the stream let alerts go before they were delivered"
+            log.error(words, destination=self._name, alerts=count)
+            begin = lost[0] if lost else max(first, looked + 1)
+            end = last if last > looked else lost[-1]
+            letter = letter_of_range(
+                begin, end, count, destination=self._name, epoch=counts.epoch, now=around.clock.now()
+            )
+            await around.letters.publish(letter)
+        for seq, way in ways:
+            if way is None:
+                counts.expire(seq)
+            else:
+                counts.took(seq)
+                counts.end(seq, way.state, way.reason, way.again)
         counts.expire(last)
 
     async def _know(self, seq: int) -> None:
@@ -247,11 +270,21 @@ class Intake:
             self._reading.ack(seq)
 
     async def _look(self) -> None:
-        """Reads what the consumer has passed to somebody who never took it."""
+        """Reads what the consumer has passed to who never took it, and tells it what was taken."""
+        counts = self._counts
+        found = await standing(self._around.bus, names.ALERTS, names.consumer_of(self._name))
+        if found is None or self._arrived:
+            return
+        if found.ack_pending > len(counts.open):
+            self.acknowledge_again(range(found.ack_floor + 1, counts.through + 1))
         if self._free():
-            found = await standing(self._around.bus, names.ALERTS, names.consumer_of(self._name))
-            if found is not None and not self._arrived:
-                await self._fill(found.delivered + 1)
+            await self._fill(found.delivered + 1)
+
+    def acknowledge_again(self, seqs: range) -> None:
+        """Says of these numbers which have ended; it may have been lost, or said before they were drawn."""
+        for seq in seqs[-_NOT_CONFIRMED:]:
+            if seq not in self._counts.open:
+                self._reading.ack(seq)
 
     def _free(self) -> bool:
         return self._spare() > 0

@@ -50,18 +50,23 @@ def letter_of(end: End, destination: str, epoch: str, now: datetime, *, whole: b
     )
 
 
-def letter_of_range(first: int, last: int, destination: str, epoch: str, now: datetime) -> DeadLetter:
-    """The letter of alerts that the stream let go before they were delivered; nobody knows what they said."""
+def letter_of_range(
+    first: int, last: int, count: int, *, destination: str, epoch: str, now: datetime
+) -> DeadLetter:
+    """The letter of *count* alerts from number *first* to *last* that the stream let go before their end.
+
+    Nobody knows what they said.
+    """
     return DeadLetter(
         occurred_at=now,
         received_at=now,
         destination=destination,
         alert_id=f"ALERT:{epoch}:{first}-{last}",
         reason=Dead.EXPIRED,
-        detail=f"the stream let go of {last - first + 1} alerts before they were delivered",
+        detail=f"the stream let go of {count} alerts before they were delivered",
         attempts=0,
         seq=first,
-        alert={"first_seq": first, "last_seq": last},
+        alert={"first_seq": first, "last_seq": last, "count": count},
     )
 
 

@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -83,6 +84,19 @@ def way_of(record: Record | None, decision: Decision, *, acked: bool) -> Ended |
         # The rules were changed after it was let through, and it may have been told: it stays let through.
         decision = Send(record.route or "")
     return Go(decision, record.again + 1)
+
+
+def gone(seqs: Iterable[int], records: Mapping[int, Record]) -> list[tuple[int, Ended | None]]:
+    """How those had ended that the stream has no more; None for one that is lost, as far as is known.
+
+    That the consumer counts them as acknowledged proves nothing: it passes over what the stream lets go.
+    """
+    ways: list[tuple[int, Ended | None]] = []
+    for seq in seqs:
+        record = records.get(seq)
+        final = record is not None and record.final
+        ways.append((seq, Ended(record.state, record.reason, record.again) if record and final else None))
+    return ways
 
 
 def moment(text: str) -> datetime:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alert_bridge.deliver import names
+from alert_bridge.deliver.around import InForce
 from alert_bridge.deliver.couriers import Couriers
 from alert_bridge.deliver.reading import standing
 from alert_bridge.deliver.standing import Kept, kept_in
-from alert_bridge.rules.holder import RulesHolder
 from baleen_bus import Bus
 from baleen_bus.buckets import DELIVERY, stream_of, subject_of
 from baleen_bus.reading import fetch_last, stream_state
@@ -65,7 +65,7 @@ class Account:
         holder: the rules.
     """
 
-    def __init__(self, bus: Bus, couriers: Couriers, holder: RulesHolder) -> None:
+    def __init__(self, bus: Bus, couriers: Couriers, holder: InForce) -> None:
         self._bus, self._couriers, self._holder = bus, couriers, holder
 
     async def snapshot(self) -> list[DestinationAccount]:
