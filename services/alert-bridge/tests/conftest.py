@@ -48,6 +48,24 @@ class RunningBridge:
         """Wait until the source whose webhook this is has been read."""
         await _until(lambda: self.client.get(webhook), lambda answer: answer.status_code == 200)
 
+    async def until_answer(self, path: str, body: bytes, status: int) -> None:
+        """Wait until a post is answered so."""
+        await _until(
+            lambda: self.client.post(path, content=body), lambda answer: answer.status_code == status
+        )
+
+    async def until_part(self, part: str, words: str) -> None:
+        """Wait until readiness says *words* of *part*."""
+
+        async def told() -> str:
+            return str((await self.client.get("/readyz")).json()["parts"].get(part, ""))
+
+        await _until(told, lambda said: words in said)
+
+    async def until_metric(self, line: str, value: float) -> None:
+        """Wait until the metric whose line begins with *line* has reached *value*."""
+        await _until(lambda: self.metric(line), lambda now: now >= value)
+
     async def metric(self, line: str) -> float:
         """The value of the metric whose line begins with *line*."""
         text = (await self.client.get("/metrics")).text
@@ -219,3 +237,13 @@ async def stranger() -> AsyncIterator[Stranger]:
     """Somebody else's HTTP server."""
     async with Stranger() as running:
         yield running
+
+
+@pytest.fixture
+def until_stored(nats_server: NatsServer) -> Callable[[int], Awaitable[None]]:
+    """Waits until the stream has so many."""
+
+    async def wait(count: int) -> None:
+        await _until(lambda: stored_alerts(nats_server.url), lambda stored: len(stored) >= count)
+
+    return wait

@@ -22,6 +22,7 @@ from alert_bridge.receive.dialects.anyjson import read_any
 from alert_bridge.receive.dialects.apprise import read_apprise
 from alert_bridge.receive.dialects.tradingview import read_tradingview
 from alert_bridge.receive.shape import BridgedAlert
+from alert_bridge.receive.signature import refuse_unsigned
 from alert_bridge.receive.source import Source
 from alert_bridge.receive.told import Told
 
@@ -44,13 +45,9 @@ def inbound_routes(desk: Desk) -> APIRouter:
     routes = APIRouter(prefix="/in", tags=["dialects"])
     for name, dialect in INBOUND.items():
         for path in (f"/{name}", f"/{name}/{{webhook_id}}/{{token}}"):
-            routes.add_api_route(
-                path,
-                _endpoint(desk, dialect, name),
-                methods=["POST", "PUT"],
-                response_model=None,
-                name=f"take_{name}",
-            )
+            for method in ("POST", "PUT"):
+                take = _endpoint(desk, dialect, name)
+                routes.add_api_route(path, take, methods=[method], response_model=None, name=f"take_{name}")
     return routes
 
 
@@ -68,13 +65,15 @@ async def _take(desk: Desk, request: Request, dialect: Dialect, name: str) -> Ta
     sender = _sender(desk, request)
     settings = desk.settings
     limit = settings.max_upload_bytes if dialect in _CARRY_FILES else settings.max_body_bytes
+    body, now = await body_up_to(request, limit, settings.body_within), desk.clock.now()
+    refuse_unsigned(sender, request.headers, body, now)
     told = Told(
         dialect=name,
-        body=await body_up_to(request, limit, settings.body_within),
+        body=body,
         sender=sender,
         key=next((request.headers[key] for key in _KEYS if key in request.headers), None),
         fresh_id=desk.fresh_id(),
-        now=desk.clock.now(),
+        now=now,
     )
     kept = await desk.keep_all(_READERS[dialect](told))
     return _outcome(kept), Answer(200, {"alerts": [_said(one) for one in kept]})

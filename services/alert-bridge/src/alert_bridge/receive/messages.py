@@ -21,6 +21,7 @@ from alert_bridge.receive.discord import Attachment, Post, read_post
 from alert_bridge.receive.mint import snowflake_of
 from alert_bridge.receive.post_body import read_payload
 from alert_bridge.receive.shape import BridgedAlert
+from alert_bridge.receive.signature import refuse_unsigned
 from alert_bridge.receive.source import Source
 from baleen_bus import BusError
 from baleen_contracts.alert import Alert
@@ -64,7 +65,7 @@ async def show_message(desk: Desk, request: Request, source: Source) -> Taken:
 
 async def edit_message(desk: Desk, request: Request, source: Source) -> Taken:
     """Store an edit of a message as an alert: what it does not name stays as it was."""
-    payload, files = await read_payload(desk.settings, request)
+    payload, files = await read_payload(desk, request, source)
     found = await _found(desk, request, source)
     post = edited(post_of(found.newest.alert), payload, files)
     kept = await _follow_up(desk, source, found, EDITS, post)
@@ -73,6 +74,7 @@ async def edit_message(desk: Desk, request: Request, source: Source) -> Taken:
 
 async def delete_message(desk: Desk, request: Request, source: Source) -> Taken:
     """Store as an alert that a message is deleted; what was said stays in the stream."""
+    refuse_unsigned(source, request.headers, b"", desk.clock.now())
     found = await _found(desk, request, source)
     kept = await _follow_up(desk, source, found, DELETES, None)
     return kept.outcome, discord_answers.empty_answer(desk.clock.now())

@@ -11,6 +11,7 @@ from alert_bridge.receive.answer import Answer, refusal
 from alert_bridge.receive.body import body_up_to
 from alert_bridge.receive.desk import Desk, Taken, answered
 from alert_bridge.receive.schema import alert_schema
+from alert_bridge.receive.signature import refuse_unsigned
 
 
 def alert_routes(desk: Desk) -> APIRouter:
@@ -47,6 +48,7 @@ def alert_routes(desk: Desk) -> APIRouter:
 async def _take(desk: Desk, request: Request) -> Taken:
     sender = desk.sender(request)
     body = await body_up_to(request, desk.settings.max_body_bytes, desk.settings.body_within)
+    refuse_unsigned(sender, request.headers, body, desk.clock.now())
     alert = shape.alert_from_json(
         shape.read_object(body),
         key=request.headers.get("idempotency-key"),

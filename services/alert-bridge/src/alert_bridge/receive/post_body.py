@@ -14,7 +14,10 @@ from starlette.requests import Request
 from alert_bridge.errors import Invalid, Problem
 from alert_bridge.receive import discord
 from alert_bridge.receive.body import body_up_to, chunks_up_to
+from alert_bridge.receive.desk import Desk
 from alert_bridge.receive.discord import Attachment
+from alert_bridge.receive.signature import refuse_unsigned
+from alert_bridge.receive.source import Source
 from alert_bridge.settings import Settings
 
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
@@ -25,16 +28,21 @@ _MAX_FIELDS = 50
 Payload = tuple[dict[str, Any], tuple[Attachment, ...]]
 
 
-async def read_payload(settings: Settings, request: Request, *, wrapped: str = "payload_json") -> Payload:
+async def read_payload(
+    desk: Desk, request: Request, source: Source, *, wrapped: str = "payload_json"
+) -> Payload:
     """The object in a request, and the files beside it. In a form it is the JSON of the field *wrapped*.
 
     Raises:
-        Refused: it cannot be read, is too large, or does not end.
+        Refused: it cannot be read, is too large, does not end, or is not signed though *source* signs.
     """
+    settings = desk.settings
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == _MULTIPART:
+        refuse_unsigned(source, {}, b"", desk.clock.now())  # nobody signs one: its bytes are not kept
         return await _read_multipart(settings, request, wrapped)
     body = await body_up_to(request, settings.max_body_bytes, settings.body_within)
+    refuse_unsigned(source, request.headers, body, desk.clock.now())
     if kind == _FORM and not body.lstrip().startswith(b"{"):  # curl -d says form, whatever it sends
         try:
             fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

@@ -85,14 +85,14 @@ async def _show(desk: Desk, _: Request, source: Source) -> Taken:
 
 async def _execute(desk: Desk, request: Request, source: Source) -> Taken:
     """Store one message as an alert: 204, or 200 and the message object with `wait`."""
-    payload, files = await read_payload(desk.settings, request)
+    payload, files = await read_payload(desk, request, source)
     post = read_post({**payload, **_place(request)}, files)
     return await _store(desk, request, source, post, wait=wants_message(request.query_params.get("wait")))
 
 
 async def _execute_slack(desk: Desk, request: Request, source: Source) -> Taken:
     """Store one message of a Slack client: 200 and `ok`, unless `wait` is false."""
-    payload, _ = await read_payload(desk.settings, request, wrapped="payload")
+    payload, _ = await read_payload(desk, request, source, wrapped="payload")
     post = read_slack(payload)
     outcome, _ = await _store(desk, request, source, post, wait=False)
     now = desk.clock.now()
@@ -102,7 +102,7 @@ async def _execute_slack(desk: Desk, request: Request, source: Source) -> Taken:
 
 async def _execute_github(desk: Desk, request: Request, source: Source) -> Taken:
     """Store what a repository tells: 200 and the message object, unless `wait` is false."""
-    payload, _ = await read_payload(desk.settings, request, wrapped="payload")
+    payload, _ = await read_payload(desk, request, source, wrapped="payload")
     post = read_github(request.headers.get("x-github-event", "event"), payload)
     wanted = wants_message(request.query_params.get("wait", "true"))
     return await _store(

@@ -58,7 +58,7 @@ def _told(event: str, said: Mapping[str, Any]) -> tuple[str, str, str]:
     thing = next((name for name in _THINGS if isinstance(said.get(name), dict)), None)
     if thing is None:
         what = f"{_spoken(event)} {_text(said, 'action')}".strip()
-        return what, "", ""
+        return what or "Event", "", ""
     return _about(thing, said)
 
 
