@@ -203,6 +203,41 @@ async def test_a_page_instead_of_an_answer_silences_all_webhooks_for_long(
     assert len(stranger.asked) == 2
 
 
+async def test_each_page_in_a_row_silences_longer_up_to_a_quarter_of_an_hour(stranger: Any):
+    """Until an answer of Discord's own ends the row."""
+    clock = HandedClock()
+    spec = DiscordSpec(type="discord", url=SecretStr(stranger.url))
+    destination = build("alpha", spec, clock=clock, limits=Limits())
+    stranger.says(200, {"id": "1", "channel_id": "5"})
+    for _ in range(6):
+        stranger.says(429, b"error code: 1015")
+
+    waits = []
+    for _ in range(6):
+        waits.append((await say(destination, title="a")).after)
+        clock.at += waits[-1]
+    await say(destination, title="a")
+    stranger.says(429, b"error code: 1015")
+    waits.append((await say(destination, title="a")).after)
+    await destination.close()
+
+    assert waits == [60, 120, 240, 480, 900, 900, 60]
+
+
+class HandedClock:
+    """A clock that the test moves."""
+
+    at = 1000.0
+
+    def now(self) -> datetime:
+        """The wall clock, which nobody asks here."""
+        return NOW
+
+    def monotonic(self) -> float:
+        """Where the test has moved it."""
+        return self.at
+
+
 async def test_a_page_that_says_how_long_is_believed(discord: Any, stranger: Any):
     """Retry-After of the network before Discord is in seconds."""
     stranger.says(200, {"id": "1", "channel_id": "5"})

@@ -179,6 +179,7 @@ def test_an_answer_without_headers_leaves_what_was_told():
 
     bucket.begin(5.0)
     bucket.end(5.0, {})
+    assert bucket.wait(5.0) == 0
     bucket.begin(5.0)
     bucket.end(5.0, {})
     assert bucket.wait(5.0) == pytest.approx(4.0, abs=0.02)
@@ -227,11 +228,11 @@ def test_refusals_stop_everything_long_before_discord_shuts_the_address_out(
 def test_a_shared_limit_is_no_refusal_of_ours():
     """Discord does not count it either."""
     lane = lanes_of(1)[0]
-    for number in range(MAX_REFUSALS):
-        lane.begin(float(number), "GET")
-        lane.end(float(number), "GET", {"x-ratelimit-scope": "shared"}, 429)
+    for _ in range(MAX_REFUSALS):
+        lane.begin(0.0, "GET")
+        lane.end(0.0, "GET", {"x-ratelimit-scope": "shared"}, 429)
 
-    assert lane.wait(1e4, "POST") == 0
+    assert lane.wait(5.0, "POST") == 0
 
 
 def test_a_destination_made_anew_goes_on_with_the_limits_of_its_webhook():

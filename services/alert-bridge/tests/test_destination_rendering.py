@@ -144,7 +144,9 @@ embeds = st.fixed_dictionaries(
         "title": st.one_of(words, junk),
         "description": st.one_of(words, junk),
         "url": links,
-        "color": st.one_of(st.integers(), st.sampled_from(["#ff0000", "255", "0xzz"]), junk),
+        "color": st.one_of(
+            st.integers(-(2**63), 2**64 - 1), st.sampled_from(["#ff0000", "255", "0xzz"]), junk
+        ),
         "timestamp": st.one_of(st.sampled_from(["2026-04-27T14:31:02Z", "today"]), junk),
         "author": st.one_of(st.fixed_dictionaries({"name": words, "url": links}), junk),
         "footer": st.one_of(st.fixed_dictionaries({"text": words, "icon_url": links}), junk),
@@ -340,6 +342,16 @@ def test_more_than_twenty_five_fields_go_on_in_a_second_embed():
     assert second["footer"] == {"text": "end"}
 
 
+def test_fields_without_end_are_cut_with_a_mark():
+    """An alert may bring more than all embeds of a message hold."""
+    fields_ = [{"name": "n", "value": str(number)} for number in range(5000)]
+    shown = payload(carried(embed={"fields": fields_}))["embeds"]
+
+    assert len(shown) == 10
+    assert [field["value"] for embed in shown for field in embed["fields"]] == [str(n) for n in range(250)]
+    assert shown[-1]["footer"] == {"text": "cut; whole alert: id-1"}
+
+
 def test_an_empty_name_or_value_is_filled_and_an_empty_field_dropped():
     """Discord refuses a whole message for one of them."""
     given_fields = [{"name": "", "value": "v"}, {"name": "n", "value": " "}, {"name": "", "value": None}]
@@ -416,6 +428,18 @@ def test_files_that_were_not_kept_are_named():
 
     assert with_embed["footer"]["text"] == "without attachments; whole alert: id-1"
     assert text == "see file (without attachments; whole alert: id-1)"
+
+
+def test_an_empty_list_of_files_is_not_missed():
+    """Clients send one along with every message."""
+    assert payload(carried(content="a", labels={"discord.attachments": "[]"}))["content"] == "a"
+
+
+def test_the_title_of_an_alert_heads_an_embed_without_one():
+    """Both were said, so both are shown."""
+    (embed,) = payload(carried(title="Dark pool", embed={"description": "d"}), spec=UNMARKED)["embeds"]
+
+    assert embed == {"title": "Dark pool", "description": "d"}
 
 
 def test_an_alert_that_says_nothing_is_said_by_its_type():

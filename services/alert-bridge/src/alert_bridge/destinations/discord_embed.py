@@ -86,6 +86,8 @@ def embeds_of(
         missing: parts of the alert that no embed can show.
     """
     sources = own_embeds(alert) or [generated(alert)]
+    if alert.title and not any(text_of(source.get("title")) for source in sources):
+        sources[0] = {**sources[0], "title": alert.title}
     wording = _worded(sources)
     if not wording.embeds:  # not one of the sender's embeds can be shown
         sources, missing = [generated(alert)], ("its own embeds", *missing)
@@ -177,6 +179,7 @@ def _split(embed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if not isinstance(fields, list):
         return [embed]
     shown = [one for one in fields if not isinstance(one, dict) or _field_texts(one) != ("", "")]
+    shown = shown[: (MAX_EMBEDS + 1) * _MAX_FIELDS]  # one embed too many already says that it was cut
     parts = [shown[at : at + _MAX_FIELDS] for at in range(0, len(shown), _MAX_FIELDS)]
     if len(parts) <= 1:
         return [{**embed, "fields": shown}]

@@ -36,6 +36,7 @@ _MISSING = {
     "discord.poll": "poll",
     "discord.sticker_ids": "stickers",
 }
+_NOTHING = {"", "[]", "{}", "null"}  # clients send empty lists along
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def _gather(waiting: Sequence[Carried], spec: DiscordSpec) -> tuple[_Piece, int]
 
 
 def _piece(alert: Alert, spec: DiscordSpec) -> _Piece:
-    missing = tuple(word for label, word in _MISSING.items() if alert.labels.get(label))
+    missing = tuple(word for label, word in _MISSING.items() if alert.labels.get(label, "") not in _NOTHING)
     reference, envelope = reference_of(alert), envelope_of(alert, spec)
     content = text_of(alert.content)
     alone = envelope.makes_thread or any(f"discord.{deed}" in alert.labels for deed in ("edits", "deletes"))

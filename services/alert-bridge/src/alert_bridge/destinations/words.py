@@ -11,6 +11,7 @@ from baleen_contracts.alert import Alert
 _MAX_HEADLINE = 100
 _MAX_SNIPPET = 120
 _SHORTEST_SHARE = 100
+_MOST_FIELDS = 4_000  # more than any text holds that is made of them
 
 
 def reference_of(alert: Alert) -> str:
