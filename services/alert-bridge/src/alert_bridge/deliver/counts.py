@@ -84,9 +84,9 @@ class Counts:
             "through": self.through,
             "delivered": self.delivered,
             "possible_duplicates": self.possible_duplicates,
-            "suppressed": dict(self.suppressed),
-            "dead": dict(self.dead),
-            "replayed": dict(self.replayed),
+            "suppressed": _plain(self.suppressed),
+            "dead": _plain(self.dead),
+            "replayed": _plain(self.replayed),
             "open": list(self.open),
         }
 
@@ -108,6 +108,11 @@ def counts_of(told: Mapping[str, Any]) -> Counts:
         dict.fromkeys(_numbers(told["open"])),
         _counter(told["replayed"]),
     )
+
+
+def _plain(counter: Counter[str]) -> dict[str, int]:
+    """Reasons and states are words of their own kind, which JSON does not take for names."""
+    return {str(name): count for name, count in counter.items()}
 
 
 def _numbers(found: Iterable[Any]) -> list[int]:
