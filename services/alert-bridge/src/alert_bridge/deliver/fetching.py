@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from alert_bridge.carried import Carried
 from alert_bridge.deliver import names
+from alert_bridge.deliver.ends import Record
 from alert_bridge.deliver.reading import Drawn
-from alert_bridge.deliver.taking import alert_in, decided, moment
+from alert_bridge.deliver.taking import alert_in, decided, learn, moment
 from alert_bridge.rules.decide import Decision, Memory, memory_span
 from alert_bridge.rules.model import Rules
 from baleen_bus import Bus
@@ -35,12 +36,22 @@ async def fetch(bus: Bus, first: int, before: int, most: int) -> list[Drawn]:
 
 
 async def recall(
-    bus: Bus, rules: Rules, destination: str, memory: Memory, *, through: int, wanted: Callable[[int], bool]
+    bus: Bus,
+    rules: Rules,
+    destination: str,
+    memory: Memory,
+    *,
+    through: int,
+    opened: Container[int],
+    written: Callable[[Sequence[int]], Awaitable[Mapping[int, Record]]],
 ) -> dict[int, Decision]:
-    """Lets *memory* know again what the alerts up to number *through* said, by deciding them anew.
+    """Lets *memory* know again which alerts up to number *through* were let through.
+
+    That is told by what is written down of each, and not by deciding all of them anew: the first of them
+    would be let through although an earlier one had suppressed it, and would then hide others.
 
     Returns:
-        what was decided of those that are wanted, by number.
+        what is decided of those that are open, by number.
 
     Raises:
         Unreachable, ApiRefused: they cannot be read now.
@@ -54,12 +65,16 @@ async def recall(
         found = await fetch(bus, first, through + 1, _AT_ONCE)
         if not found:
             break
+        records = await written([drawn.seq for drawn in found])
         for drawn in found:
             alert = alert_in(drawn.body)
             if alert is not None:
-                decision = decided(rules, destination, Carried(drawn.seq, alert, drawn.stored_at), memory)
-                if wanted(drawn.seq):
-                    decisions[drawn.seq] = decision
+                carried = Carried(drawn.seq, alert, drawn.stored_at)
+                record = records.get(drawn.seq)
+                if record is not None:
+                    learn(rules, destination, carried, record, memory)
+                if drawn.seq in opened and (record is None or not record.final):
+                    decisions[drawn.seq] = decided(rules, destination, carried, memory)
         first = found[-1].seq + 1
         await asyncio.sleep(0)
     return decisions

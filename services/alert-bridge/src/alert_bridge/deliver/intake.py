@@ -26,7 +26,7 @@ from alert_bridge.deliver.letters import letter_of_range
 from alert_bridge.deliver.reading import Drawn, Reading, standing
 from alert_bridge.deliver.round import MOST, Round
 from alert_bridge.deliver.settling import Settling
-from alert_bridge.deliver.taking import Ended, alert_in, came, decided, gone, way_of
+from alert_bridge.deliver.taking import Ended, alert_in, came, decided, gone, learn, way_of
 from alert_bridge.reasons import Dead
 from alert_bridge.rules.decide import Decision, Memory, Send
 from alert_bridge.rules.model import Rules
@@ -34,6 +34,8 @@ from alert_bridge.rules.model import Rules
 _LOOK_EVERY: Final = 2.0
 """Seconds of quiet after which it is looked whether the bus has passed alerts that never came."""
 _AT_ONCE: Final = 250
+_NOTHING: Final = Send("")
+"""In the place of a decision where what is written down decides."""
 _NOT_CONFIRMED: Final = 20_000
 """Numbers at most that are acknowledged once more."""
 _PREDECESSOR: Final = 5_000
@@ -139,7 +141,8 @@ class Intake:
             self._name,
             self._memory,
             through=counts.through,
-            wanted=counts.open.__contains__,
+            opened=set(opened),
+            written=lambda seqs: self._around.ledger.of(self._name, seqs, counts.epoch),
         )
         records = await self._around.ledger.of(self._name, opened, counts.epoch)
         for seq in opened:
@@ -224,7 +227,10 @@ class Intake:
             self._unreadable(drawn, record)
             return
         carried = Carried(drawn.seq, alert, drawn.stored_at)
-        way = way_of(record, decision or self._decided(carried), acked=acked)
+        if record is not None:
+            learn(self._around.rules(), self._name, carried, record, self._memory)
+        ended = acked if record is None else record.final
+        way = way_of(record, decision or (_NOTHING if ended else self._decided(carried)), acked=acked)
         if isinstance(way, Ended):
             self._counts.end(drawn.seq, way.state, way.reason, way.again)
             self._reading.ack(drawn.seq)

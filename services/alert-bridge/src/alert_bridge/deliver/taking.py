@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from alert_bridge.carried import Carried
 from alert_bridge.deliver.ends import Record, State
-from alert_bridge.reasons import Suppressed
-from alert_bridge.rules.decide import Decision, Memory, Send, Suppress, decide
+from alert_bridge.reasons import Dead, Suppressed
+from alert_bridge.rules.decide import Decision, Memory, Send, Suppress, decide, remember
 from alert_bridge.rules.model import Rules
 from baleen_contracts.alert import Alert
 
@@ -64,6 +64,14 @@ def decided(rules: Rules, destination: str, carried: Carried, memory: Memory) ->
     if ours and alert.labels.get(ABOUT) == destination:
         return Suppress(Suppressed.NOT_ROUTED, None, "it says that this destination is stopped")
     return decide(rules, destination, alert, memory, now=came(alert, carried.stored_at))
+
+
+def learn(rules: Rules, destination: str, carried: Carried, record: Record, memory: Memory) -> None:
+    """Lets *memory* know of an alert by what is written down of it: whether anybody may have been told."""
+    unknown = record.state is State.DEAD and record.reason == Dead.UNKNOWN
+    if unknown or record.state in {State.SENDING, State.WAITING, State.DELIVERED}:
+        at = came(carried.alert, carried.stored_at)
+        remember(rules, destination, carried.alert, memory, now=at)
 
 
 def way_of(record: Record | None, decision: Decision, *, acked: bool) -> Ended | Go:
