@@ -232,36 +232,41 @@ def test_equal_words_are_known_by_what_they_say():
 
 def test_a_doubt_is_taken_over_once_and_in_order():
     """Two attempts in doubt are two alerts."""
-    doubts = Doubts(lasting=60)
-    doubts.keep("w", Doubt("a", 0.0))
-    doubts.keep("w", Doubt("b", 1.0))
+    doubts = Doubts(repeat_within=60, lasting=600)
+    doubts.keep("w", Doubt("a", 0.0, 0.0))
+    doubts.keep("w", Doubt("b", 1.0, 1.0))
 
+    assert doubts.take("other", 2.0) is None
     assert [doubts.take("w", 2.0), doubts.take("w", 2.0), doubts.take("w", 2.0)] == [
-        Doubt("a", 0.0),
-        Doubt("b", 1.0),
+        Doubt("a", 0.0, 0.0),
+        Doubt("b", 1.0, 1.0),
         None,
     ]
 
 
+def test_who_says_the_same_much_later_means_a_new_alert():
+    """A repeat comes soon after the last attempt, however many there were."""
+    doubts = Doubts(repeat_within=60, lasting=600)
+    doubts.keep("w", Doubt("a", 0.0, 100.0))
+    assert doubts.take("w", 159.0) == Doubt("a", 0.0, 100.0)
+
+    doubts.keep("w", Doubt("a", 0.0, 159.0))
+    assert doubts.take("w", 219.0) is None
+    assert len(doubts) == 0
+
+
 def test_a_doubt_is_forgotten_when_the_stream_may_have_forgotten_its_id():
     """Then the id would help nobody."""
-    doubts = Doubts(lasting=60)
-    doubts.keep("w", Doubt("a", 0.0))
+    doubts = Doubts(repeat_within=60, lasting=600)
+    doubts.keep("w", Doubt("a", 0.0, 590.0))
 
-    assert doubts.take("w", 60.0) is None
-    assert len(doubts) == 0
+    assert doubts.take("w", 600.0) is None
 
 
 def test_doubts_are_bounded():
     """The oldest go first."""
-    doubts = Doubts(lasting=60, most=3)
+    doubts = Doubts(repeat_within=60, lasting=600, most=3)
     for number in range(5):
-        doubts.keep(f"w{number}", Doubt(f"{number}", 0.0))
+        doubts.keep(f"w{number}", Doubt(f"{number}", 0.0, 0.0))
 
-    assert [doubts.take(f"w{number}", 1.0) is not None for number in range(5)] == [
-        False,
-        False,
-        True,
-        True,
-        True,
-    ]
+    assert [doubts.take(f"w{number}", 1.0) is not None for number in range(5)] == [False] * 2 + [True] * 3

@@ -221,9 +221,9 @@ class Bus:
                 log.error("denied by the bus: %s", words)
                 for callback in tuple(self._denied):
                     callback(words)
-            elif (
-                "authorization violation" in words or "authentication" in words
-            ) and not self._refused.done():
+            elif self._refused.done():
+                return
+            elif "authorization violation" in words or "authentication" in words:
                 self._refused.set_result(words)
             elif self._on_failed is not None and not self.connected:
                 self._on_failed()

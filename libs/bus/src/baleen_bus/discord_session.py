@@ -146,7 +146,7 @@ class BridgeSession:
 
     def _opened(self) -> Any:
         if self._session is None:
-            self._session = import_module("aiohttp").ClientSession(**self._options)
+            self._session = import_module("aiohttp").ClientSession(**self._options | {"trust_env": False})
         return self._session
 
     async def __aenter__(self) -> Self:

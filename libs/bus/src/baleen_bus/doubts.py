@@ -13,16 +13,22 @@ MOST: Final = 1_024
 
 
 class Doubt(NamedTuple):
-    """An attempt whose end is not known: its id, and when it was first sent (seconds)."""
+    """An attempt whose end is not known: its id, when it was first sent, and when last (seconds)."""
 
     id: str
     since: float
+    last: float
 
 
 class Doubts:
-    """The newest attempts in doubt, each for ``lasting`` seconds: as long as the stream knows its id."""
+    """The newest attempts in doubt.
 
-    def __init__(self, *, lasting: float, most: int = MOST) -> None:
+    Each is one for ``repeat_within`` seconds after it was last sent: who says the same later means a new
+    alert. And for ``lasting`` seconds after it was first sent: as long as the stream knows its id.
+    """
+
+    def __init__(self, *, repeat_within: float, lasting: float, most: int = MOST) -> None:
+        self._repeat_within = repeat_within
         self._lasting = lasting
         self._kept: deque[tuple[str, Doubt]] = deque(maxlen=most)
 
@@ -35,11 +41,12 @@ class Doubts:
 
     def take(self, words: str, now: float) -> Doubt | None:
         """The oldest attempt to say ``words`` in doubt, and it no longer is: ``keep`` it again if need be."""
-        self._kept = deque(
-            (entry for entry in self._kept if now - entry[1].since < self._lasting), self._kept.maxlen
-        )
+        self._kept = deque((entry for entry in self._kept if self._counts(entry[1], now)), self._kept.maxlen)
         for entry in self._kept:
             if entry[0] == words:
                 self._kept.remove(entry)
                 return entry[1]
         return None
+
+    def _counts(self, doubt: Doubt, now: float) -> bool:
+        return now - doubt.last < self._repeat_within and now - doubt.since < self._lasting

@@ -24,7 +24,10 @@ WITHIN: Final = 2.0
 _PAUSE: Final = 0.05  # seconds before a stream that is not ready, as after a start, is asked again
 _HEADROOM: Final = 1_024  # bytes of headers, subtracted generously
 
-_doubts = Doubts(lasting=remembered()["ALERT"])
+REPEAT_WITHIN: Final = 60.0
+"""Seconds after an unconfirmed attempt within which the same words are that attempt, said again."""
+
+_doubts = Doubts(repeat_within=REPEAT_WITHIN, lasting=remembered()["ALERT"])
 
 
 async def say(speaker: Speaker, alert: Alert, patience: float) -> Stored:
@@ -42,13 +45,11 @@ async def say(speaker: Speaker, alert: Alert, patience: float) -> Stored:
     if bus is None:
         raise Unreachable(speaker.trouble)
     words, now = same_words(alert), time.monotonic()
-    doubt = _doubts.take(words, now) or Doubt(alert.identity, now)
+    doubt = _doubts.take(words, now) or Doubt(alert.identity, now, now)
     try:
         return await _confirmed(bus, speaker, alert.model_copy(update={"id": doubt.id}))
-    except PublishRefused:
-        raise
     except BaseException:  # a cancellation too: it may be on its way
-        _doubts.keep(words, doubt)
+        _doubts.keep(words, doubt._replace(last=time.monotonic()))
         raise
 
 
