@@ -16,11 +16,12 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 COUNTS = Counts("e", since=10, through=20, open={15: None})
 
 
-def life(seq, record=None, *, counts=COUNTS, kept_since=None, served=("desk",)):
+def life(seq, record=None, *, counts=COUNTS, kept_since=None, acked=0):
     """The only chapter there is."""
     records = {} if record is None else {"desk": record}
     accounts = {} if counts is None else {"desk": counts}
-    chapters = life_of(seq, records, accounts, served=served, stored_at=NOW, kept_since=kept_since)
+    served = {} if acked is None else {"desk": acked}
+    chapters = life_of(seq, records, accounts, acked=served, stored_at=NOW, kept_since=kept_since)
     assert [chapter.destination for chapter in chapters] == ["desk"]
     return chapters[0]
 
@@ -59,6 +60,14 @@ def test_what_is_written_counts(state, written, fate, reason):
     assert (chapter.fate, chapter.reason) == (fate, reason)
 
 
+def test_what_is_acknowledged_is_done_although_the_account_was_not_written_since():
+    """An account is up to a second old; the bus knows at once."""
+    assert life(25, acked=24).fate is Fate.IN_FLIGHT
+    assert life(25, acked=25).fate is Fate.SUPPRESSED
+    assert life(15, acked=25).fate is Fate.SUPPRESSED
+    assert life(5, acked=25).fate is Fate.NOT_SERVED
+
+
 def test_a_destination_that_was_never_served_has_no_part_in_it():
     """A destination of the rules that nobody has served yet."""
     assert life(5, counts=None).fate is Fate.NOT_SERVED
@@ -66,8 +75,8 @@ def test_a_destination_that_was_never_served_has_no_part_in_it():
 
 def test_of_a_destination_that_left_the_rules_only_what_is_written_is_told():
     """Its place moves no more, and nothing waits for it."""
-    assert life_of(30, {}, {"gone": COUNTS}, served=(), stored_at=NOW, kept_since=None) == []
-    assert life(5, Record(State.DEAD, NOW, "e", "rejected"), served=()).fate is Fate.DEAD
+    assert life_of(30, {}, {"gone": COUNTS}, acked={}, stored_at=NOW, kept_since=None) == []
+    assert life(5, Record(State.DEAD, NOW, "e", "rejected"), acked=None).fate is Fate.DEAD
 
 
 def test_what_may_have_been_let_go_is_not_called_unrouted():

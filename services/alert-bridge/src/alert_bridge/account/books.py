@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -16,6 +17,7 @@ from alert_bridge.carried import Carried
 from alert_bridge.deliver import names
 from alert_bridge.deliver.counts import Counts
 from alert_bridge.deliver.couriers import resume
+from alert_bridge.deliver.reading import standing
 from alert_bridge.deliver.standing import kept_in
 from baleen_bus import Bus, Unreachable, stream_epoch
 from baleen_bus.buckets import DELIVERY, stream_of, subject_of
@@ -93,17 +95,24 @@ class Books:
         """
         bus, ledger = _there(self._bus), _there(self._ledger)
         served = [account.name for account in await self.accounts()]
-        # An end is written before it is counted: after the counts, whatever they say has ended is found.
+        # An end is written before it is counted or acknowledged: read after these, its record is found.
+        acked = dict(zip(served, await asyncio.gather(*(_acked(bus, name) for name in served)), strict=True))
         counts = await _counts(bus)
         records = await ledger.read(one.seq)
         return life_of(
             one.seq,
             records,
             counts,
-            served=served,
+            acked=acked,
             stored_at=one.stored_at,
             kept_since=await _kept_since(bus),
         )
+
+
+async def _acked(bus: Bus, destination: str) -> int:
+    """Up to which number a destination is done with every alert."""
+    found = await standing(bus, names.ALERTS, names.consumer_of(destination))
+    return 0 if found is None else found.ack_floor
 
 
 async def _counts(bus: Bus) -> dict[str, Counts]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -60,7 +60,7 @@ def life_of(
     records: Mapping[str, Record],
     accounts: Mapping[str, Counts],
     *,
-    served: Collection[str],
+    acked: Mapping[str, int],
     stored_at: datetime,
     kept_since: datetime | None,
 ) -> list[Chapter]:
@@ -68,28 +68,29 @@ def life_of(
 
     Args:
         seq: its number.
-        records: what is written of it, by destination; read after *accounts*.
-        accounts: how far each destination has come.
-        served: the destinations of the rules; of another one only what is written is told.
+        records: what is written of it, by destination; read after the other two.
+        accounts: how far each destination has come, as it was written some time ago.
+        acked: up to which number each destination that is served is done; of another one only what is
+            written is told.
         stored_at: when the stream took it.
         kept_since: since when everything written is surely still there; None where nothing was let go.
     """
     forgotten = kept_since is not None and stored_at < kept_since
     return [
-        _chapter(name, seq, records.get(name), accounts.get(name), forgotten=forgotten)
-        for name in sorted({*records, *served})
+        _chapter(seq, name, records.get(name), accounts.get(name), acked.get(name, 0), forgotten=forgotten)
+        for name in sorted({*records, *acked})
     ]
 
 
 def _chapter(
-    name: str, seq: int, record: Record | None, counts: Counts | None, *, forgotten: bool
+    seq: int, name: str, record: Record | None, counts: Counts | None, acked: int, *, forgotten: bool
 ) -> Chapter:
     if record is not None:
         reason = record.reason or (State.SENDING if record.state is State.SENDING else None)
         return Chapter(name, _FATES[record.state], reason, record)
     if counts is None or seq <= counts.since:
         return Chapter(name, Fate.NOT_SERVED)
-    if seq > counts.through or seq in counts.open:
+    if seq > acked and (seq > counts.through or seq in counts.open):
         return Chapter(name, Fate.IN_FLIGHT, NOT_TRIED)
     if forgotten:
         return Chapter(name, Fate.FORGOTTEN)
