@@ -205,7 +205,7 @@ specs = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(alerts(ids=st.sampled_from(["7", "x" * 200])), st.lists(alerts(), max_size=6), specs, st.booleans())
 def test_no_message_breaks_a_limit(
     first: dict[str, Any], more: Sequence[dict[str, Any]], spec: DiscordSpec, digest: bool
@@ -258,7 +258,7 @@ sound_embeds = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(sound_embeds, min_size=1, max_size=12), sound, st.booleans(), specs)
 def test_nothing_is_dropped_without_a_mark(
     given_embeds: list[dict[str, Any]], content: str, with_content: bool, spec: DiscordSpec
@@ -278,7 +278,7 @@ def test_nothing_is_dropped_without_a_mark(
     assert not missing or re.search(r"cut.*; whole alert: id-1", shown)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(sound_embeds, min_size=1, max_size=30))
 def test_all_alerts_are_said_in_their_order(given_embeds: list[dict[str, Any]]):
     """Packing takes from the front, and within a message order is kept."""
@@ -428,6 +428,14 @@ def test_files_that_were_not_kept_are_named():
 
     assert with_embed["footer"]["text"] == "without attachments; whole alert: id-1"
     assert text == "see file (without attachments; whole alert: id-1)"
+
+
+def test_a_mark_that_leaves_no_room_says_so_itself():
+    """What is cut for the mark of a missing file is cut all the same."""
+    full = {"description": "x" * 4096, "fields": [{"name": "n", "value": "y" * 950}] * 2}
+    shown = payload(carried(embed=full, labels={"discord.attachments": '[{"filename": "a"}]'}))["embeds"]
+
+    assert shown[-1]["footer"] == {"text": "cut, without attachments; whole alert: id-1"}
 
 
 def test_an_empty_list_of_files_is_not_missed():

@@ -12,12 +12,11 @@ from typing import Any
 
 from alert_bridge.carried import Carried
 from alert_bridge.destinations.destination import Packed
+from alert_bridge.destinations.discord_clean import MAX_DESCRIPTION, Embed
 from alert_bridge.destinations.discord_embed import (
     COLOURS,
-    MAX_DESCRIPTION,
     MAX_EMBEDS,
     MAX_TOTAL,
-    Embed,
     embeds_of,
     own_embeds,
     severity_of,
