@@ -2,11 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import pytest
 from tests.clients.installing import python_client
 
+WEBHOOK = f"/api/webhooks/{'1' * 18}/{'t' * 68}"
 LIBRARIES = {"discord-py": "discord", "nextcord": "nextcord", "disnake": "disnake", "py-cord": "discord"}
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
+
+
+@dataclass
+class Heard:
+    """What a server was asked."""
+
+    url: str
+    paths: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def heard(redirect: str | None = None) -> Iterator[Heard]:
+    """A server that answers everything with 204, or sends everybody elsewhere."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.paths.append(self.path)
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(307 if redirect else 204)
+            if redirect:
+                self.send_header("Location", redirect)
+            self.end_headers()
+
+        def log_message(self, *_said: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    seen = Heard(f"http://127.0.0.1:{server.server_port}")
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture(params=LIBRARIES)
@@ -26,10 +69,11 @@ def how(request: pytest.FixtureRequest) -> str:
 def bot(bridge, speak, library, how):
     """Starts a bot of that library as a source of its own; what it returns waits for what the bot saw."""
 
-    def start(what: str, name: str | None = None):
-        name = name or f"{library}-{how}-{what}"
-        words = (LIBRARIES[library], how, what)
-        return speak("discord_family.py", *words, client=python_client(library), url=bridge.webhook(name))
+    def start(what: str, name: str | None = None, url: str | None = None):
+        url = url or bridge.webhook(name or f"{library}-{how}-{what}")
+        return speak(
+            "discord_family.py", LIBRARIES[library], how, what, client=python_client(library), url=url
+        )
 
     return start
 
@@ -45,6 +89,7 @@ def test_a_bot_is_answered_as_by_discord(bridge, bot, library, how):
     assert said["shown"] == [True, f"{library}-{how}-talk"]
     assert said["empty"] == ["HTTPException", 400, 50006]
     assert said["unknown"] == ["NotFound", 404, 10015]
+    assert said["elsewhere"] == "never left"
 
 
 def test_what_a_bot_says_is_on_the_stream_whole(bridge, bot, library, how):
@@ -100,3 +145,12 @@ def test_a_bot_waits_for_a_bus_that_is_away(bridge, bot, library, how):
 
     assert ended() == {"content": "patience"}
     assert [alert.content for alert in bridge.alerts(f"{library}-{how}-send")] == ["patience"]
+
+
+def test_nobody_redirects_a_bot_elsewhere(bot, library, how):
+    """Who pretends to be the bridge, and sends the bot to another address, gets no further."""
+    with heard() as elsewhere, heard(redirect=f"{elsewhere.url}/taken") as liar:
+        said = bot("redirected", url=liar.url + WEBHOOK)()
+
+    assert said["ended"] in {"OtherAddress", "HTTPException"}
+    assert (len(liar.paths), elsewhere.paths) == (1, [])

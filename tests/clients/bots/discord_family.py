@@ -1,7 +1,7 @@
 """A bot of discord.py, nextcord, disnake or py-cord: talks to a webhook, and prints how it was answered.
 
-Run as ``discord_family.py LIBRARY sync|async talk|change|send``, with the URLs in its environment. Only
-``made`` knows of the bridge.
+Run as ``discord_family.py LIBRARY sync|async SCENE``, with the URLs in its environment. Only ``made``
+knows of the bridge.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Any
 
-from baleen_bus.discord_session import sync_webhook, webhook
+from baleen_bus.discord_session import OtherAddress, sync_webhook, webhook
 
 lib: Any = importlib.import_module(sys.argv[1])
 URL, UNKNOWN = os.environ["WEBHOOK_URL"], os.environ["UNKNOWN_URL"]
@@ -63,7 +63,18 @@ async def talk(hook: Any) -> dict[str, Any]:
         "shown": [shown.id == hook.id, shown.name],
         "empty": await refused(lambda: hook.send("   ")),
         "unknown": await refused(lambda: stranger.send("nobody takes it")),
+        "elsewhere": await elsewhere(hook),
     }
+
+
+async def elsewhere(hook: Any) -> str:
+    """What becomes of a message to another webhook, by mistake, over the session of this one."""
+    other = type(hook).partial(hook.id, "o" * 68, session=hook.session)
+    try:
+        await done(other.send("a secret"))
+    except OtherAddress:
+        return "never left"
+    return "left"
 
 
 async def change(hook: Any) -> dict[str, Any]:
@@ -85,16 +96,26 @@ async def send(hook: Any) -> dict[str, Any]:
     return {"content": told.content}
 
 
+async def redirected(hook: Any) -> dict[str, Any]:
+    """How a message ends that somebody sends elsewhere."""
+    try:
+        await done(hook.send("a secret"))
+    except (lib.HTTPException, OtherAddress) as error:
+        return {"ended": type(error).__name__}
+    return {"ended": "sent"}
+
+
 async def run() -> None:
     """What the command line asks for."""
     hook = made(URL)
     try:
-        seen = await {"talk": talk, "change": change, "send": send}[sys.argv[3]](hook)
+        seen = await SCENES[sys.argv[3]](hook)
         sys.stdout.write(json.dumps(seen))
     finally:
         for one in (hook, stranger):
             await done(one.session.close())
 
 
+SCENES = {"talk": talk, "change": change, "send": send, "redirected": redirected}
 stranger = made(UNKNOWN)
 asyncio.run(run())
