@@ -1,25 +1,29 @@
 """Watches over a real nats-server: real messages in, alerts out, through restarts and changes of hands."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from collections import Counter
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alert_bridge.rules.model import Rules, Watch
+from alert_bridge.rules.model import Once, Rules, Watch
 from alert_bridge.rules.subjects import fields_under
 from alert_bridge.watch.figures import WatchFigures
+from alert_bridge.watch.position import PositionBook
 from alert_bridge.watch.watcher import Watcher
-from baleen_bus import Bucket, Publisher, open_bus
-from baleen_bus.buckets import LEASES
+from baleen_bus import Bucket, Publisher, Unreachable, fetch_newest, open_bus
+from baleen_bus.bootstrap import bootstrap
+from baleen_bus.buckets import DELIVERY, LEASES
 from baleen_bus.lease_value import release_mark
-from baleen_contracts.alert import Severity
+from baleen_contracts.alert import Alert, Severity
 from baleen_contracts.catalogue import by_name, example
 from baleen_filters import compile_filter
 from baleen_runtime.clock import SystemClock
 
 FLOW = "uw.v1.flow_alert.>"
+SOURCES = ("watch:each", "watch:big flow")
 
 
 def watch(name="big flow", *, subject=FLOW, where="premium >= 500000", title="{symbol} {premium}", **rest):
@@ -85,10 +89,10 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(nats, holder, *, leaves=True, **settings):
+async def replica(nats, holder, *, leaves=True, user=None, password=None, **settings):
     """A replica that watches; leaves in order, or as a crash would."""
     one = Replica(holder, **settings)
-    async with open_bus(url=nats.url, name="replica", connect_within=5) as bus:
+    async with open_bus(url=nats.url, name="replica", connect_within=5, user=user, password=password) as bus:
         running = asyncio.create_task(one.watcher.run(bus), name="replica")
         try:
             yield one
@@ -126,14 +130,17 @@ async def publish(bus):
 
 
 @pytest.fixture
-def told(alerts):
-    """Waits for so many alerts of watches and returns all there are."""
+def told(bus):
+    """Waits for so many alerts and returns all there are, in order."""
 
     async def told(count):
-        async with asyncio.timeout(15):
-            while len(found := await alerts()) < count:  # noqa: ASYNC110 - of another task
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(Unreachable):  # some tests restart the server
+                    found = await fetch_newest(bus, "ALERT", ">", 100_000)
+                    if len(found) >= count:
+                        return [Alert.model_validate_json(item.body) for item in found]
                 await asyncio.sleep(0.02)
-        return found
 
     return told
 
@@ -159,3 +166,246 @@ async def test_a_match_becomes_an_alert(nats_server, bus, publish, told):
     assert alert.id == "watch:big%20flow:flow_alert:f-1"
     assert {"name": "premium", "value": "1.25 M", "inline": True} in alert.embed["fields"]
     assert one.value("watch_matches_total", rule="big flow", outcome="told") == 1
+
+
+def messages_of(alerts):
+    """Which message each alert is about, in order."""
+    return [alert.labels.get("watch.message") for alert in alerts]
+
+
+async def test_a_new_watch_is_told_nothing_of_the_past(nats_server, bus, publish, told):
+    """The first time it begins with what comes next, a second watch too when the rules bring it later."""
+    holder = Holder(watch())
+    await publish(flow(0))
+    async with replica(nats_server, holder) as one:
+        await until(lambda: one.watches)
+        await publish(flow(1))
+        await told(1)
+        holder.become(
+            watch(), watch("halts", subject="uw.v1.trading_halt.>", where=None), watch("all", where=None)
+        )
+        await until(lambda: one.value("watch_matches_total", rule="all", outcome="told") == 0 and one.watches)
+        await until(lambda: len(one.watcher._round._readers["TAPE"][0]._sentries.standing) == 3)
+        await publish(flow(2, premium=5.0), flow(3))
+        found = await told(4)
+
+    assert sorted((a.source, a.labels["watch.message"]) for a in found) == [
+        ("watch:all", "flow_alert:f-2"),
+        ("watch:all", "flow_alert:f-3"),
+        ("watch:big flow", "flow_alert:f-1"),
+        ("watch:big flow", "flow_alert:f-3"),
+    ]
+
+
+async def test_patterns_may_come_and_go_without_a_message_lost(nats_server, bus, publish, told):
+    """While the rules change under a flow of matches, the watch that stays tells of each once."""
+    holder = Holder(watch())
+    async with replica(nats_server, holder, most=10_000) as one:
+        await until(lambda: one.watches)
+        for number in range(60):
+            await publish(flow(number))
+            if number % 10 == 0:
+                extra = watch("trades", subject="uw.v1.option_trade.>", where="premium > 1e12")
+                holder.become(watch(), extra) if number % 20 else holder.become(watch())
+        found = await told(60)
+
+    assert messages_of(found) == [f"flow_alert:f-{number}" for number in range(60)]
+
+
+async def test_a_stream_that_nobody_watches_is_forgotten(nats_server, bus, publish, told):
+    """A watch that was removed and comes back is told nothing of the time between, and the lease is free."""
+    holder = Holder(watch())
+    book = Bucket(bus, DELIVERY)
+    async with replica(nats_server, holder) as one:
+        await until(lambda: one.watches)
+        assert (await book.read("watch.TAPE")).deleted is False
+        holder.become()
+        await until(lambda: not one.value("watching"))
+        await publish(flow(1))
+        assert (await book.read("watch.TAPE")).deleted
+        holder.become(watch())
+        await until(lambda: one.watches)
+        await publish(flow(2))
+        found = await told(1)
+
+    assert messages_of(found) == ["flow_alert:f-2"]
+
+
+async def test_who_takes_over_goes_on_where_the_other_stopped(nats_server, bus, publish, told):
+    """Matches of the time without any replica are told; cooldowns go on; nothing is told twice."""
+    holder = Holder(watch(cooldown=Once(("symbol",), 3_600.0)), watch("each"))
+    async with replica(nats_server, holder) as one:
+        await until(lambda: one.watches)
+        await publish(flow(1), flow(2, symbol="QQQ"))
+        await told(4)
+    await publish(flow(3), flow(4, symbol="IWM"))
+    async with replica(nats_server, holder, name="two") as two:
+        await until(lambda: two.watches)
+        await publish(flow(5, symbol="IWM"), flow(6, symbol="DIA"))
+        found = await told(10)
+        cooled = two.value("watch_matches_total", rule="big flow", outcome="cooldown")
+
+    by = {name: [a.labels["watch.message"][-1] for a in found if a.source == name] for name in SOURCES}
+    assert by == {"watch:each": list("123456"), "watch:big flow": list("1246")}
+    assert cooled == 2
+
+
+async def test_a_crash_loses_and_repeats_nothing(nats_server, bus, publish, told):
+    """Whoever takes over reads again what may not be stored, and skips what is."""
+    holder = Holder(watch(cooldown=Once(("symbol",), 0.0)))
+    async with replica(nats_server, holder, leaves=False, most=10_000) as one:
+        await until(lambda: one.watches)
+        publishing = asyncio.create_task(_flow_on(publish, 200), name="flow")
+        await told(60)
+    async with replica(nats_server, holder, name="two", leaves=False, most=10_000):
+        await publishing
+        found = await told(200)
+    async with replica(nats_server, holder, name="three") as three:
+        await until(lambda: three.watches)
+
+    assert messages_of(found) == [f"flow_alert:f-{number}" for number in range(200)]
+
+
+async def _flow_on(publish, count):
+    for number in range(count):
+        await publish(flow(number))
+
+
+async def test_a_restart_of_the_bus_loses_and_repeats_nothing(nats_server, bus, publish, told):
+    """Matches around a kill -9 of the server are told once each, in order."""
+    async with replica(nats_server, Holder(watch()), most=10_000) as one:
+        await until(lambda: one.watches)
+        publishing = asyncio.create_task(_flow_on(publish, 200), name="flow")
+        for after in (40, 100):
+            await told(after)
+            nats_server.restart()
+        await publishing
+        found = await told(200)
+
+    assert messages_of(found) == [f"flow_alert:f-{number}" for number in range(200)]
+
+
+async def test_of_two_replicas_one_watches(nats_server, bus, publish, told):
+    """The other stands by, and takes over at once when the first leaves."""
+    holder = Holder(watch())
+    async with replica(nats_server, holder, name="two") as two:
+        await until(lambda: two.watches)
+        async with replica(nats_server, holder, name="one") as one:
+            await publish(flow(1))
+            await told(1)
+            assert (one.value("watching"), two.value("watching")) == (0, 1)
+            await two.watcher.leave()
+            await until(lambda: one.watches, within=5)
+            await publish(flow(2))
+            found = await told(2)
+
+    assert messages_of(found) == ["flow_alert:f-1", "flow_alert:f-2"]
+
+
+async def test_a_storm_is_bounded_and_summed_up(nats_server, bus, publish, told):
+    """Of 5,000 matches at most 20 a second are told one by one, and one alert says how many were not."""
+    async with replica(nats_server, Holder(watch())) as one:
+        await until(lambda: one.watches)
+        for first in range(0, 5_000, 1_000):
+            await publish(*(flow(number) for number in range(first, first + 1_000)))
+        await until(lambda: one.value("watch_messages_total") == 5_000)
+        above = one.value("watch_matches_total", rule="big flow", outcome="ceiling")
+        singly = one.value("watch_matches_total", rule="big flow", outcome="told")
+    found = await told(singly + 1)
+
+    seconds = Counter(int(a.received_at.timestamp()) for a in found if "watch.message" in a.labels)
+    assert above + singly == 5_000
+    assert max(seconds.values()) == 20
+    assert sum(int(a.labels["watch.above"]) for a in found if "watch.above" in a.labels) == above
+    assert len(found) <= singly + 2  # a minute may have turned meanwhile
+
+
+async def test_a_full_outbox_drops_no_match(nats_server, bus, publish, told, monkeypatch):
+    """What found no room is read again and told, in order."""
+    monkeypatch.setattr("alert_bridge.watch.watcher.OUTBOX_MESSAGES", 7)
+    async with replica(nats_server, Holder(watch()), most=10_000) as one:
+        await until(lambda: one.watches)
+        await publish(*(flow(number) for number in range(100)))
+        found = await told(100)
+
+    assert messages_of(found) == [f"flow_alert:f-{number}" for number in range(100)]
+
+
+async def test_what_the_stream_has_let_go_is_said(nats_server, bus, publish, told):
+    """When messages went before anybody heard them, an alert says which."""
+    holder = Holder(watch())
+    async with replica(nats_server, holder) as one:
+        await until(lambda: one.watches)
+        await publish(flow(1))
+        await told(1)
+    await publish(flow(2), flow(3), flow(4))
+    await bus.request_json("$JS.API.STREAM.PURGE.TAPE", {"seq": 4})
+    async with replica(nats_server, holder, name="two"):
+        found = await told(3)
+
+    by_type = {alert.alert_type: alert for alert in found}
+    assert by_type["watch_gap"].source == "alert-bridge"
+    assert "2 to 3" in by_type["watch_gap"].embed["description"]
+    assert "flow_alert:f-4" in messages_of(found)
+
+
+async def test_a_stream_made_anew_is_read_from_its_beginning(nats_server, bus, publish, told):
+    """Its numbers mean something else now; that is said, and nothing of it is skipped."""
+    holder = Holder(watch())
+    async with replica(nats_server, holder) as one:
+        await until(lambda: one.watches)
+        await publish(flow(1), flow(2), flow(3))
+        await told(3)
+    await bus.request_json("$JS.API.STREAM.DELETE.TAPE")
+    await bootstrap(url=nats_server.url)
+    await publish(flow(4))
+    async with replica(nats_server, holder, name="two"):
+        found = await told(5)
+
+    assert "flow_alert:f-4" in messages_of(found)
+    assert [alert.labels["reason"] for alert in found if alert.alert_type == "watch_gap"] == [
+        "stream_recreated"
+    ]
+
+
+async def test_a_quiet_watch_does_not_fall_behind(nats_server, bus, publish, told):
+    """Its position moves over what it does not look for, so that retention is no loss to it."""
+    holder = Holder(watch(subject="uw.v1.flow_alert.NVDA"))
+    book = PositionBook(Bucket(bus, DELIVERY), "TAPE")
+    async with replica(nats_server, holder) as one:
+        await until(lambda: one.watches)
+        await publish(*(flow(number) for number in range(50)))
+        async with asyncio.timeout(20):
+            while (await book.read()).seq < 50:  # noqa: ASYNC110 - of another task
+                await asyncio.sleep(0.1)
+        await publish(flow(50, symbol="NVDA"))
+        found = await told(1)
+
+    assert messages_of(found) == ["flow_alert:f-50"]
+
+
+async def test_nobody_is_woken_by_alerts(nats_server, bus, publish, told):
+    """A watch over everything leaves the bridge's own words alone, whatever its rules were read from."""
+    async with replica(nats_server, Holder(watch("all", subject=">", where=None))) as one:
+        await until(lambda: one.watches)
+        assert not {"ALERT", "DEAD"} & set(one.watcher._round._readers)
+        await publish(flow(1))
+        await told(1)
+        await publish(flow(2))
+        await told(2)
+
+    assert messages_of(await told(2)) == ["flow_alert:f-1", "flow_alert:f-2"]
+
+
+async def test_the_bridges_user_may_watch(nats_server_with_users):
+    """With the permissions of its user a bridge may follow, keep positions and hold the lease."""
+    nats = nats_server_with_users
+    async with (
+        open_bus(url=nats.url, name="test", connect_within=5, **nats.credentials("uw-ingest")) as ingest,
+        Publisher(ingest, source="uw-simulator") as publisher,
+        replica(nats, Holder(watch()), **nats.credentials("alert-bridge")) as one,
+    ):
+        await until(lambda: one.watches)
+        await publisher.publish(flow(1))
+        await until(lambda: one.value("watch_matches_total", rule="big flow", outcome="told") == 1)
+        await until(lambda: one.watcher._round.open == 0)
