@@ -15,6 +15,7 @@ import pytest
 import baleen_bus
 from baleen_bus import alerts, open_bus, saying
 from baleen_bus.alerts import publish_alert, publish_alert_sync
+from baleen_bus.bootstrap import bootstrap
 from baleen_bus.one_call import default_speaker
 from baleen_bus.testing import NatsServer, eventually
 from baleen_contracts.alert import Alert
@@ -127,7 +128,7 @@ def test_a_loop_that_is_not_asyncios_is_answered_too(server_kept):
 def server_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[NatsServer]:
     """The same for tests that have no loop."""
     with NatsServer() as server:
-        asyncio.run(baleen_bus.bootstrap.bootstrap(url=server.url))
+        asyncio.run(bootstrap(url=server.url))
         monkeypatch.setenv("BALEEN_NATS_URL", server.url)
         yield server
 
@@ -249,6 +250,27 @@ async def test_a_restart_in_between_ends_the_waiting(server, monkeypatch):
 
     async with asyncio.timeout(10):
         assert await waiting is False
+    server.start()
+    await eventually(lambda: default_speaker().answers)
+    assert await publish_alert(EMBED, "after") is True
+    assert [alert.content for alert in await stored(server)] == [None, "after"]
+
+
+async def test_a_stream_that_is_not_ready_is_asked_again_while_there_is_time(server, monkeypatch):
+    """As in the moment after a server's start; the alert is stored once, or the answer is no."""
+    assert await publish_alert(EMBED, "first") is True
+    async with open_bus(url=server.url, name="test", connect_within=5) as bus:
+        await bus.request_json("$JS.API.STREAM.DELETE.ALERT")
+    monkeypatch.setattr(saying, "WITHIN", 0.3)
+    assert await publish_alert(EMBED, "no stream") is False
+    await eventually(lambda: default_speaker().answers)
+
+    monkeypatch.setattr(saying, "WITHIN", 20.0)
+    waiting = asyncio.create_task(publish_alert(EMBED, "second"))
+    await asyncio.sleep(0.1)
+    await bootstrap(url=server.url)
+    assert await waiting is True
+    assert [alert.content for alert in await stored(server)] == ["second"]
 
 
 NOT_ALERTS = {
