@@ -260,3 +260,13 @@ def test_what_was_sent_before_the_channel_was_known_counts_in_it():
     first.in_channel("5")
 
     assert first.wait(2.0, "POST") == second.wait(2.0, "POST") == 58.0
+
+
+def test_webhooks_of_rules_long_gone_are_forgotten():
+    """Rules may change for ever; what is remembered is bounded, and the newest stay."""
+    limits = Limits()
+    for number in range(3000):
+        Lane(limits, host="h", webhook=str(number), messages=2, seconds=60.0)
+
+    assert len(limits.origin("h").webhooks) == len(limits.origin("h").channels) == 2000
+    assert "2999" in limits.origin("h").webhooks

@@ -15,6 +15,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 WEBHOOK_MESSAGES, WEBHOOK_SECONDS = 5, 2.0
 GLOBAL_REQUESTS, GLOBAL_SECONDS = 40, 1.0
@@ -25,6 +28,7 @@ LONGEST_PAUSE = 3_600.0
 
 _MOST_REMEMBERED = 1_000
 _MOST_TOLD = 10_000
+_MOST_KNOWN = 2_000  # webhooks, channels or hosts
 _A_MOMENT = 0.05  # seconds; how soon to ask again while the answer that frees a place is under way
 _SLACK = 0.01  # seconds over a time that Discord told, since both round
 
@@ -143,7 +147,7 @@ class Limits:
 
     def origin(self, host: str) -> Origin:
         """What is shared with everything sent to *host*."""
-        return self._origins.setdefault(host, Origin())
+        return _kept(self._origins, host, Origin())
 
 
 class Lane:
@@ -159,13 +163,13 @@ class Lane:
 
     def __init__(self, limits: Limits, *, host: str, webhook: str, messages: int, seconds: float) -> None:
         self._origin = limits.origin(host)
-        self._buckets = self._origin.webhooks.setdefault(webhook, {})
-        self._channel = self._origin.channels.setdefault(f"of {webhook}", Channel())
+        self._buckets = _kept(self._origin.webhooks, webhook, {})
+        self._channel = _kept(self._origin.channels, f"of {webhook}", Channel())
         self._messages, self._seconds = messages, seconds
 
     def in_channel(self, channel_id: str) -> None:
         """Its channel became known: share what others sent there."""
-        channel = self._origin.channels.setdefault(channel_id, self._channel)
+        channel = _kept(self._origin.channels, channel_id, self._channel)
         if channel is not self._channel:
             channel.window.absorb(self._channel.window)
             channel.paused_until = max(channel.paused_until, self._channel.paused_until)
@@ -214,6 +218,13 @@ class Lane:
         whom = self._origin if everywhere else self._channel
         whom.paused_until = max(whom.paused_until, until)
         self._origin.shut_outs += shut_out
+
+
+def _kept(known: dict[str, _T], key: str, new: _T) -> _T:
+    """What is known under *key*, or from now on *new*; the oldest makes room where rules change for ever."""
+    if key not in known and len(known) >= _MOST_KNOWN:
+        del known[next(iter(known))]
+    return known.setdefault(key, new)
 
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:
