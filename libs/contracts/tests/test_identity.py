@@ -80,6 +80,7 @@ def test_two_symbols_are_two_messages(name: str):
         ("raw", {"payload": {"days": 60}}),
         ("feed_gap", {"ended_at": "2026-04-27T14:31:09Z"}),
         ("dead_letter", {"replays": 1}),
+        ("dead_letter", {"seq": 2}),
         ("redelivery", {"replays": 2}),
     ],
 )

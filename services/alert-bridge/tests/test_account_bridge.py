@@ -147,3 +147,24 @@ async def test_another_hosts_name_opens_nothing_without_the_operators_token(brid
 
         assert (await bridge.client.get("/alerts", headers=host)).status_code == 421
         assert (await bridge.client.get("/account", headers=host | token)).status_code == 200
+
+
+async def test_two_sources_that_count_alike_leave_a_dead_letter_each(bridge_with, stranger, rules):
+    """The bus drops repeats by what a letter is called: two alerts of one id are not one."""
+    async with bridge_with(rules=rules) as bridge:
+        await bridge.until_ready()
+        for source in ("bot", "other"):
+            stranger.says(400, {"message": "no"})
+            await bridge.client.post("/alerts", json={"alert_type": "news", "source": source, "id": "1"})
+        await until(
+            lambda: get(bridge.client, "/account"), lambda told: quiet(told) and told["totals"]["dead"] == 2
+        )
+
+        letters = (await get(bridge.client, "/dead"))["letters"]
+        assert [letter["alert"]["source"] for letter in letters] == ["bot", "other"]
+        sent = await bridge.client.post("/dead/redeliver", json={"destination": "desk", "all": True})
+        assert len(sent.json()["sent_again"]) == 2
+        await until(
+            lambda: get(bridge.client, "/account"),
+            lambda told: told["destinations"][0]["sent_again"] == {"delivered": 2},
+        )

@@ -40,8 +40,11 @@ class DeadLetter(Message):
 
     @property
     def identity(self) -> str:
-        """Destination, alert and replay: an alert dies once per attempt to deliver it."""
-        return natural_key(self.destination.lower(), self.alert_id, self.replays)
+        """Destination, alert and replay: an alert dies once per attempt to deliver it.
+
+        Two sources may give their alerts the same id; the number in the stream tells them apart.
+        """
+        return natural_key(self.destination.lower(), self.alert_id, self.seq, self.replays)
 
 
 class Redelivery(DeadLetter):

@@ -130,13 +130,18 @@ def _account(one: DestinationAccount) -> dict[str, Any]:
         **_standing(one),
         "accepted": one.accepted,
         "delivered": one.delivered,
-        "suppressed": dict(one.suppressed),
-        "dead": dict(one.dead),
+        "suppressed": _by_name(one.suppressed),
+        "dead": _by_name(one.dead),
         "in_flight": one.in_flight,
         "unaccounted": one.unaccounted,
         "possible_duplicates": one.possible_duplicates,
-        "sent_again": dict(one.replayed),
+        "sent_again": _by_name(one.replayed),
     }
+
+
+def _by_name(counts: Mapping[str, int]) -> dict[str, int]:
+    """Reasons may be words of their own kind, which JSON does not take for names."""
+    return {str(name): count for name, count in counts.items()}
 
 
 def _total(count: int | Mapping[str, int]) -> int:
