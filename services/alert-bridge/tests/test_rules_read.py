@@ -402,7 +402,7 @@ def test_a_title_is_filled_with_the_fields_of_a_message():
     }
     title = "{symbol} {premium} {ratio} {size} {signal.ok} {gone} {symbol.gone} {{x}}"
 
-    assert filled(title, message) == "SPY 1,250,000 0.1235 12,000 True ? ? {x}"
+    assert filled(title, message) == "SPY 1.25 M 0.1235 12,000 yes ? ? {x}"
     assert fields_in(title) == ("symbol", "premium", "ratio", "size", "signal.ok", "gone", "symbol.gone")
 
 
