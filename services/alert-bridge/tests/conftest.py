@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -73,7 +75,7 @@ class RunningBridge:
 
 
 async def _until(ask: Callable[[], Awaitable[Any]], enough: Callable[[Any], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not enough(await ask()):  # noqa: ASYNC110 - the answer is on the other side of a socket
             await asyncio.sleep(0.01)
 
@@ -85,6 +87,23 @@ async def stored_alerts(url: str) -> list[Alert]:
         count = state["messages"]
         messages = [await bus.js.get_msg("ALERT", state["first_seq"] + place) for place in range(count)]
         return [Alert.model_validate_json(message.data or b"") for message in messages]
+
+
+@dataclass
+class RunningProcess:
+    """A bridge in a process of its own, and a client of it."""
+
+    process: asyncio.subprocess.Process
+    client: httpx.AsyncClient
+
+    async def until_metric(self, name: str, fits: Callable[[float], bool]) -> None:
+        """Wait until a metric of the bridge fits."""
+        await _until(self._metrics, lambda found: fits(found.get(f"baleen_alert_bridge_{name}", 0.0)))
+
+    async def _metrics(self) -> dict[str, float]:
+        lines = (await self.client.get("/metrics")).text.splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
 
 
 @asynccontextmanager
@@ -118,6 +137,54 @@ async def bridge(nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[Runni
 def bridge_with(nats_server: NatsServer, tmp_path: Path) -> Callable[..., object]:
     """Starts a bridge with settings of the test's own."""
     return lambda **settings: running_bridge(nats_server, tmp_path, **settings)
+
+
+@asynccontextmanager
+async def bridge_process(nats: NatsServer, folder: Path, **variables: str) -> AsyncIterator[RunningProcess]:
+    """A bridge in a process of its own, that a test may kill; what lives at the end is killed."""
+    add_source(folder / "sources.json", "bot")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALERT_BRIDGE_")}
+    ours = {
+        "BALEEN_NATS_URL": nats.url,
+        "BALEEN_LOG_FORMAT": "json",
+        "ALERT_BRIDGE_PORT": "0",
+        "ALERT_BRIDGE_SOURCES": str(folder / "sources.json"),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "alert_bridge",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**inherited, **ours, **variables},
+    )
+    said: deque[bytes] = deque(maxlen=200)
+    listening = asyncio.get_running_loop().create_future()
+
+    async def read() -> None:
+        async for line in process.stdout or ():
+            said.append(line)
+            if b'"listening"' in line and not listening.done():
+                listening.set_result(json.loads(line)["port"])
+        if not listening.done():
+            listening.set_exception(AssertionError(b"".join(said).decode()))
+
+    reading = asyncio.create_task(read(), name="read-log")
+    try:
+        port = await asyncio.wait_for(listening, 30)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            yield RunningProcess(process, client)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reading
+
+
+@pytest.fixture
+def process_with(nats_server: NatsServer, tmp_path: Path) -> Callable[..., object]:
+    """Starts a bridge in a process of its own, with environment variables of the test's own."""
+    return lambda **variables: bridge_process(nats_server, tmp_path, **variables)
 
 
 @pytest.fixture
