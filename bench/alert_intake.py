@@ -98,12 +98,15 @@ def _run(url: str, load: tuple[float, float], bridge: Process, nats: Nats, direc
     figures, memory = _post(url, rate, seconds, bridge, directory)
     cpu = (bridge.cpu_seconds() - cpu) / (time.monotonic() - began)
     accepted = sum(count for status, count in figures["answers"].items() if status.startswith("2"))
+    # What was stored though its answer was no success would hide a loss; but then the run has failed anyway.
+    stored = asyncio.run(_stored(nats.url)) - before
     return {
         "rate": rate,
         "seconds": seconds,
         **figures,
         "not_accepted": figures["offered"] - accepted,
-        "lost": accepted - (asyncio.run(_stored(nats.url)) - before),
+        "lost": max(0, accepted - stored),
+        "stored_unanswered": max(0, stored - accepted),
         "bridge_cpu": cpu,
         "memory_mib": {"mean": mean(memory), "rise": rise(memory), "samples": memory},
     }

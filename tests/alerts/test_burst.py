@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,22 @@ async def test_a_destination_in_trouble_delays_no_other(nats_server, tmp_path, f
     assert troubled["in_flight"] > 0
     assert troubled["in_flight"] + troubled["delivered"] >= alerts
     assert troubled["unaccounted"] == 0
+
+
+async def test_two_webhooks_of_one_channel_share_its_limit_unasked(nats_server, tmp_path):
+    """No header tells a channel's limit: the bridge learns whose channel it is, and is never refused."""
+    alerts = 400
+    async with (
+        SimulatedDiscord.in_process(limits_scale=SCALE) as discord,
+        delivering(nats_server, tmp_path, discord, "alerts", "critical") as (bridge, paths),
+    ):
+        await post_all(bridge, paths, alerts)
+        for name in ("alerts", "critical"):
+            account = await until(
+                partial(nothing_in_flight, bridge, name, alerts), "every alert ended", 60, every=0.1
+            )
+            judge(await discord.entries(webhook=name), account, alerts)
+        state = await discord.state()
+
+    assert state["counts"]["said"] > state["figures"]["channel_limit"], "the limit was never reached"
+    assert state["counts"].get("status_429", 0) == 0
