@@ -335,6 +335,24 @@ async def test_a_message_in_a_thread_is_edited_and_deleted_there(discord: Any, s
     assert (delete.method, delete.query) == ("DELETE", {"thread_id": "42"})
 
 
+async def test_a_thread_of_the_url_counts_before_one_that_would_be_made(discord: Any, stranger: Any):
+    """Discord refuses a message that names both."""
+    destination = discord(stranger.url + "?thread_id=42")
+
+    await say(destination, title="a", labels={"discord.thread_name": "new"})
+
+    (post,) = stranger.posts
+    assert post.query["thread_id"] == "42"
+    assert "thread_name" not in post.json
+
+
+async def test_only_what_has_a_body_says_of_what_kind(discord: Any, stranger: Any):
+    """An empty body is no JSON."""
+    await discord().delete("5")
+
+    assert "content-type" not in stranger.asked[0].headers
+
+
 async def test_an_edit_says_only_what_can_be_edited(discord: Any, stranger: Any):
     """Who speaks and where is settled when a message is sent."""
     destination = discord()

@@ -26,12 +26,11 @@ from baleen_runtime.redact import Redactor
 
 log = structlog.get_logger(__name__)
 
-_HEADERS = {
-    "Content-Type": "application/json",
-    "User-Agent": "DiscordBot (alert-bridge, 1.0)",  # the form that Discord asks for
-}
+_USER_AGENT = {"User-Agent": "DiscordBot (alert-bridge, 1.0)"}  # the form that Discord asks for
+_JSON = {"Content-Type": "application/json"}  # said of nothing, it would be nothing wrongly written
 _MOST_BYTES = 1024 * 1024  # of a message object, whose texts may be escaped sixfold
-_NOT_EDITED = {"username", "avatar_url", "thread_name", "applied_tags", "tts", "flags"}
+_MAKES_THREAD = {"thread_name", "applied_tags"}
+_NOT_EDITED = {"username", "avatar_url", "tts", "flags", *_MAKES_THREAD}
 
 
 class DiscordDestination:
@@ -92,9 +91,12 @@ class DiscordDestination:
             return verdict
         thread_id = message.thread_id or self._address.thread_id
         query = {"wait": "true"} | ({"thread_id": thread_id} if thread_id else {})
-        meaning = await self._request("POST", "", query, message.payload)
+        payload = dict(message.payload)
+        if thread_id is not None:  # where the URL names a thread, none is made
+            payload = {name: value for name, value in payload.items() if name not in _MAKES_THREAD}
+        meaning = await self._request("POST", "", query, payload)
         verdict = meaning.verdict
-        in_thread = thread_id is not None or "thread_name" in message.payload
+        in_thread = thread_id is not None or "thread_name" in payload
         if in_thread and isinstance(verdict, Delivered) and verdict.remote_id and meaning.place:
             return Delivered(verdict.status, f"{meaning.place}/{verdict.remote_id}")
         return verdict
@@ -144,7 +146,7 @@ class DiscordDestination:
                 kind,
                 self._address.base + path,
                 params=query or None,
-                headers=_HEADERS,
+                headers=_USER_AGENT if payload is None else _USER_AGENT | _JSON,
                 content=None if payload is None else orjson.dumps(payload),
             )
         except httpx.InvalidURL:
