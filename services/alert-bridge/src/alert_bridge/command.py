@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from alert_bridge.deliver.command import add_destination_commands, asked_of_destinations
 from alert_bridge.errors import SourcesUnreadable
 from alert_bridge.receive.desk import INBOUND
 from alert_bridge.receive.source import Source
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     URLs are credentials: they go to standard output alone, for whoever asked.
     """
     options = _parser().parse_args(arguments)
+    if options.what == "destinations":
+        return asked_of_destinations(options)
     if options.what != "source":
         return asked_of_rules(options)
     if options.file is None:
@@ -47,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="alert-bridge", description="Hears alerts, says them on the bus.")
     commands = parser.add_subparsers(dest="what", required=True)
     add_rules_commands(commands)
+    add_destination_commands(commands)
     source = commands.add_parser("source", help="who may post")
     verbs = source.add_subparsers(dest="verb", required=True)
     add = _verb(verbs.add_parser("add", help="make a source, or print the URL of one again"), _add)

@@ -4,6 +4,7 @@ AlertBridgeError
 ├── SourcesUnreadable  stop: the file of sources is wrong; the message names it and the cure
 ├── RulesUnreadable    stop, or keep the old ones: the rules file is wrong; ``problems`` has every line
 ├── SpoolUnusable      stop: the file of the spool cannot be used; the message names it and the cure
+├── StillServed        stop: what is to be forgotten is in the rules of a running bridge
 ├── BusAway            retry: the alert could not be stored in time
 │   ├── SpoolFull      nor kept on this disk: the spool holds as much as it may
 │   └── SpoolFailed    nor kept on this disk: the disk did not take it
@@ -78,6 +79,10 @@ class RulesUnreadable(AlertBridgeError):  # noqa: N818
 
 class SpoolUnusable(AlertBridgeError):  # noqa: N818
     """The file of the spool cannot be used as it is; nothing in it was changed."""
+
+
+class StillServed(AlertBridgeError):  # noqa: N818
+    """A replica sends to the destination that is to be forgotten."""
 
 
 class BusAway(AlertBridgeError):  # noqa: N818

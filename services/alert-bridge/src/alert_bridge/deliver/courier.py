@@ -208,11 +208,11 @@ class Shift:
         oldest = next(iter(counts.open), None)
         return Figures(
             name=self.name,
-            counts=counts,
-            accepted=last - counts.since,
-            in_flight=len(counts.open) + last - counts.through,
             standing=self.standing(),
+            open=len(counts.open),
+            behind=last - counts.through,
             oldest=0.0 if oldest is None else self._intake.age_of(oldest, now),
+            early=self.round.released_early,
         )
 
     def standing(self) -> Standing:

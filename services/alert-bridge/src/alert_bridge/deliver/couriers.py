@@ -15,6 +15,7 @@ from alert_bridge.deliver.ledger import Ledger
 from alert_bridge.deliver.metrics import DeliveryMetrics, Figures
 from alert_bridge.deliver.pen import Pen
 from alert_bridge.deliver.post import Post
+from alert_bridge.deliver.upkeep import refresh
 from alert_bridge.destinations.destination import Destination
 from alert_bridge.destinations.spec import Spec
 from baleen_bus import ApiRefused, Bucket, Bus, Publisher, Unreachable, times_for
@@ -25,6 +26,8 @@ from baleen_runtime.clock import Clock
 
 _AGAIN_AFTER: Final = 0.5
 _LOOK_EVERY: Final = 1.0
+_RELEASED_WITHIN: Final = 5.0
+"""Seconds more, for the leases."""
 LEAVE_WITHIN: Final = 12.0
 """Seconds for the messages that are on their way; a destination's own time-out is shorter."""
 
@@ -126,7 +129,9 @@ class Couriers:
             return
         if not self._leaving.done():
             self._leaving.set_result(within)
-        await self._left.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within + _RELEASED_WITHIN):
+                await self._left.wait()
 
     async def _serve(self, around: Around) -> None:
         leases = Bucket(around.bus, LEASES)
@@ -151,22 +156,33 @@ class Couriers:
                 on_broken=break_down,
             )
 
-        looking = asyncio.create_task(_look(around), name="deliver-extent")
-        looking.add_done_callback(lambda task: _report(task, break_down))
+        beside = [
+            asyncio.create_task(_look(around), name="deliver-extent"),
+            asyncio.create_task(refresh(around.bus, self._clock), name="deliver-upkeep"),
+        ]
+        for task in beside:
+            task.add_done_callback(lambda task: _report(task, break_down))
         try:
             while not leaving.done():
                 await self._arrange(post, break_down)
-                changed = asyncio.create_task(self._changed.wait(), name="rules-changed")
-                await asyncio.wait((changed, leaving, broken), return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
-                self._changed.clear()
-                if broken.done():
-                    await broken
+                await self._until_changed(leaving, broken)
             await asyncio.gather(*(one.leave(leaving.result()) for one in self.posts.values()))
         finally:
-            looking.cancel()
+            for task in beside:
+                task.cancel()
             if not broken.done():
                 broken.cancel()
+
+    async def _until_changed(self, leaving: asyncio.Future[float], broken: asyncio.Future[None]) -> None:
+        changed = asyncio.create_task(self._changed.wait(), name="rules-changed")
+        try:
+            await asyncio.wait((changed, leaving, broken), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+            await asyncio.wait((changed,))
+        self._changed.clear()
+        if broken.done():
+            await broken
 
     async def _arrange(
         self, post: Callable[[str, Spec], Post], on_broken: Callable[[BaseException], None]

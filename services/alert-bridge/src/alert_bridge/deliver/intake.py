@@ -235,6 +235,7 @@ class Intake:
             self._counts.end(drawn.seq, way.state, way.reason, way.again)
             self._reading.ack(drawn.seq)
             return
+        early = self._round.released_early
         ends = self._round.take(
             carried,
             way.decision,
@@ -243,6 +244,9 @@ class Intake:
             came=came(alert, drawn.stored_at).timestamp(),
             doubts=way.doubts,
         )
+        if (count := self._round.released_early - early) > 0:
+            words = "too many alerts are held for a destination: some are told before their time"
+            log.warning(words, destination=self._name, alerts=count)
         if ends:
             self._settling.settle(ends)
         else:
