@@ -59,14 +59,18 @@ class Metrics:
             "1 while the rules in force are those of the file; 0 while the file is wrong and older ones are.",
             registry=registry,
         )
-        for dialect in Dialect:  # all series exist from the start, so that a rate is never absent
-            for outcome in Outcome:
-                self._requests.labels(dialect, outcome)
+        # All series exist from the start, so that a rate is never absent and none is looked up by its labels.
+        self._answered = {
+            (dialect, outcome): self._requests.labels(dialect, outcome)
+            for dialect in Dialect
+            for outcome in Outcome
+        }
+        self._took = {dialect: self._seconds.labels(dialect) for dialect in Dialect}
 
     def answered(self, dialect: Dialect, outcome: Outcome, seconds: float) -> None:
         """Count one request."""
-        self._requests.labels(dialect, outcome).inc()
-        self._seconds.labels(dialect).observe(seconds)
+        self._answered[dialect, outcome].inc()
+        self._took[dialect].observe(seconds)
 
     def answers(self) -> dict[str, dict[str, int]]:
         """How many requests of each dialect ended how in this process, without what never happened."""

@@ -34,6 +34,7 @@ from alert_bridge.receive.inbound import inbound_routes
 from alert_bridge.receive.mint import Mint
 from alert_bridge.receive.plain import alert_routes
 from alert_bridge.receive.reread import run_sources
+from alert_bridge.receive.shortcut import Shortcut
 from alert_bridge.receive.sources import load_sources
 from alert_bridge.receive.webhook import webhook_routes
 from alert_bridge.rules.holder import RulesHolder
@@ -139,13 +140,14 @@ async def _run(
 def _app(desk: Desk, health: Health, registry: CollectorRegistry, books: Books) -> FastAPI:
     app = FastAPI(title="Baleen alert-bridge", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.include_router(operator_routes(health, registry))
-    app.include_router(alert_routes(desk))
-    app.include_router(webhook_routes(desk))
-    app.include_router(inbound_routes(desk))
+    receivers = [webhook_routes(desk), alert_routes(desk), inbound_routes(desk)]
+    for router in receivers:
+        app.include_router(router)
     gate = _gate(desk.settings)
     app.include_router(history_routes(books, gate, desk.metrics, desk.clock))
     app.include_router(operating_routes(books, gate, desk.clock))
 
+    app.add_middleware(Shortcut, routes=[route for router in receivers for route in router.routes])
     if desk.settings.trusts_loopback:
         app.add_middleware(
             Door,

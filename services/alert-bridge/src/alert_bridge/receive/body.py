@@ -33,7 +33,7 @@ async def chunks_up_to(request: Request, limit: int, within: float) -> AsyncGene
             async with asyncio.timeout_at(deadline):
                 chunk, more = await _next(request)
         except TimeoutError:
-            raise TooSlow(f"the body did not end within {within:g} seconds") from None
+            raise _too_slow(within) from None
         got += len(chunk)
         if got > limit:
             raise _too_large(limit)
@@ -43,7 +43,20 @@ async def chunks_up_to(request: Request, limit: int, within: float) -> AsyncGene
 
 async def body_up_to(request: Request, limit: int, within: float) -> bytes:
     """The request's whole body; raises as `chunks_up_to`."""
-    return b"".join([chunk async for chunk in chunks_up_to(request, limit, within)])
+    _refuse_by_head(request, limit)
+    try:
+        async with asyncio.timeout(within):
+            body, more = await _next(request)  # nearly always all of it
+            pieces, got = [body], len(body)
+            while more and got <= limit:
+                piece, more = await _next(request)
+                pieces.append(piece)
+                got += len(piece)
+    except TimeoutError:
+        raise _too_slow(within) from None
+    if got > limit:
+        raise _too_large(limit)
+    return b"".join(pieces)
 
 
 async def let_go(request: Request) -> bool:
@@ -87,3 +100,7 @@ def _refuse_by_head(request: Request, limit: int) -> None:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the body is over {limit} bytes")
+
+
+def _too_slow(within: float) -> TooSlow:
+    return TooSlow(f"the body did not end within {within:g} seconds")

@@ -8,6 +8,8 @@ from typing import Any
 from alert_bridge.errors import Invalid, Problem
 from baleen_contracts.fields import MAX_DEPTH
 
+_INNER = (dict, list)
+
 
 def refuse_deep(said: Mapping[str, Any]) -> None:
     """Let *said* pass if it has at most 64 levels of objects and lists, itself the first.
@@ -24,11 +26,13 @@ def refuse_deep(said: Mapping[str, Any]) -> None:
 
 def _is_deeper(value: Any, levels: int) -> bool:
     """Whether *value* has more than *levels*; goes level by level, so that no depth can hurt it."""
-    level = [value]
+    level = [value] if isinstance(value, _INNER) else []
     for _ in range(levels):
-        level = [item for outer in level for item in _inside(outer)]
-    return any(isinstance(item, dict | list) for item in level)
+        if not level:
+            return False
+        level = [item for outer in level for item in _inside(outer) if isinstance(item, _INNER)]
+    return bool(level)
 
 
 def _inside(value: Any) -> Any:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value.values() if isinstance(value, dict) else value

@@ -28,7 +28,7 @@ def alert_routes(desk: Desk) -> APIRouter:
         """
         return await answered(desk, request, Dialect.JSON, lambda: _take(desk, request), refusal)
 
-    async def show_schema() -> Response:
+    async def show_schema(_: Request) -> Response:
         """The JSON Schema of one alert."""
         return JSONResponse(schema, media_type="application/schema+json")
 
