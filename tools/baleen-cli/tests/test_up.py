@@ -110,6 +110,17 @@ def test_the_page_is_there_and_data_is_called_simulated(run: Run):
     assert "SIMULATED" in run.text()
 
 
+def test_an_alert_is_told_to_the_simulated_discord(run: Run):
+    """What is posted to the printed webhook shows on the printed page, without a word about rules."""
+    webhook, discord = re.findall(r"(?m)^(?:Webhook|Discord) +(\S+)", run.text())
+    assert httpx.post(webhook, json={"content": "hello from a bot"}, trust_env=False).is_success
+
+    deadline = time.monotonic() + READY_WITHIN
+    while "hello from a bot" not in httpx.get(discord, trust_env=False).text:
+        assert time.monotonic() < deadline, run.text()[-3000:]
+        time.sleep(0.05)
+
+
 def test_a_wrong_setting_ends_the_start_with_its_name_and_the_cure(tmp_path: Path):
     """A misspelt variable is refused by the service whose prefix it has, and the command fails."""
     baleen = ROOT / ".venv/bin/baleen"
