@@ -88,7 +88,16 @@ NAMES = (
         for how in ("sync", "async")
         for what in ("talk", "change", "send", "limited")
     ),
-    *("requests", "httpx", "aiohttp", "discord-webhook", "apprise", "alertmanager", "alertmanager-discord"),
+    *(
+        "requests",
+        "httpx",
+        "aiohttp",
+        "discord-webhook",
+        "apprise",
+        "away",
+        "alertmanager",
+        "alertmanager-discord",
+    ),
 )
 
 

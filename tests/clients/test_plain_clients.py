@@ -69,3 +69,20 @@ def test_apprise_notifies_by_its_generic_json(bridge, client):
     assert said == {"taken": True, "unknown": False}
     (alert,) = bridge.alerts("apprise")
     assert (alert.title, alert.content, alert.severity) == ("SPY squeeze", "score 81", "warning")
+
+
+def test_each_understands_that_the_bus_is_away(bridge, client):
+    """503 and when to come back, or a plain failure; and nothing of it is stored afterwards."""
+    source = bridge.sources["away"]
+    place = f"{bridge.url.removeprefix('http://')}/in/apprise/{source.id}/{source.token}"
+    bridge.nats.kill()
+    bridge.until(lambda: not bridge.ready())
+    try:
+        said = client("away", APPRISE_URL=f"json://{place}")
+    finally:
+        bridge.nats.start()
+        bridge.until(bridge.ready)
+
+    told = {name: [503, True] for name in ("requests", "httpx", "aiohttp", "discord-webhook")}
+    assert said == {**told, "apprise": False}
+    assert bridge.alerts("away") == []

@@ -1,6 +1,6 @@
 """Programs that post by requests, aiohttp, httpx, discord-webhook or Apprise: prints what each was answered.
 
-Run as ``plain_clients.py CLIENT``, with the URLs in its environment.
+Run as ``plain_clients.py CLIENT|away``, with the URLs in its environment.
 """
 
 import asyncio
@@ -118,11 +118,39 @@ def by_apprise() -> dict[str, Any]:
     }
 
 
+def while_the_bus_is_away() -> dict[str, Any]:
+    """What each of them makes of a bridge that cannot store: an error it can act on, never a success."""
+    seen: dict[str, Any] = {}
+    answer = requests.post(URL, json=POST, timeout=10)
+    seen["requests"] = [answer.status_code, int(answer.headers["Retry-After"]) > 0]
+    try:
+        httpx.post(URL, json=POST, timeout=10).raise_for_status()
+    except httpx.HTTPStatusError as error:
+        seen["httpx"] = [error.response.status_code, int(error.response.headers["Retry-After"]) > 0]
+
+    async def post() -> list[Any]:
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+            try:
+                await session.post(URL, json=POST)
+            except aiohttp.ClientResponseError as error:
+                return [error.status, error.headers is not None and int(error.headers["Retry-After"]) > 0]
+        return []
+
+    seen["aiohttp"] = asyncio.run(post())
+    answer = DiscordWebhook(url=URL, content="look").execute()
+    seen["discord-webhook"] = [answer.status_code, int(answer.headers["Retry-After"]) > 0]
+    sender = apprise.Apprise()
+    sender.add(os.environ["APPRISE_URL"])
+    seen["apprise"] = bool(sender.notify(title="SPY squeeze", body="score 81"))
+    return seen
+
+
 CLIENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "requests": by_requests,
     "httpx": by_httpx,
     "aiohttp": by_aiohttp,
     "discord-webhook": by_discord_webhook,
     "apprise": by_apprise,
+    "away": while_the_bus_is_away,
 }
 sys.stdout.write(json.dumps(CLIENTS[sys.argv[1]]()))
