@@ -12,6 +12,7 @@ import pytest
 from alert_bridge.account import history
 from alert_bridge.account.archive import Archive
 from alert_bridge.account.bodies import runs
+from alert_bridge.account.index import Index
 from alert_bridge.account.wanted import Filters, Wanted
 from alert_bridge.receive.mint import snowflake_of
 from alert_bridge.receive.shape import BridgedAlert
@@ -163,6 +164,19 @@ async def test_filters_tell_the_same_by_the_index_and_by_reading(bus, newest):
         assert [one.alert.id for one in await archive.since(None, 1, Filters(text="the fed"))] == (
             ["3"] if newest == 1_000 else []
         )
+
+
+async def test_an_alert_that_comes_meanwhile_is_on_the_next_page(bus):
+    """Where to go on is what was looked at, whatever is stored before the answer leaves."""
+    index = Index()
+    index.begin(0)
+    for seq in range(1, 4):
+        index.add(seq, seq, f"a{seq}", seq, ("flow", "bot", "", ""))
+    asyncio.get_running_loop().call_soon(index.add, 4, 4, "a4", 4, ("flow", "desk", "", ""))
+
+    page = await history.page_by_index(bus, index, Wanted(1, filters=Filters(sources=frozenset({"desk"}))))
+
+    assert (page.alerts, page.next, page.more) == ([], 4, False)
 
 
 async def test_a_page_ends_where_it_becomes_too_much(bus, monkeypatch):

@@ -21,7 +21,8 @@ from baleen_contracts.tokens import name_token, symbol_token
 LOOKED_AT: Final = 10_000
 """Alerts that are read for one page at most."""
 PAGE_BYTES: Final = 8 << 20
-_CHUNK: Final = 200
+_CHUNK: Final = 50
+"""Alerts read in one go, which takes a few milliseconds: senders wait for their answers meanwhile."""
 
 
 @dataclass(slots=True)
@@ -67,9 +68,11 @@ async def _collect(
     """Numbers of alerts that are meant, as many as wanted, letting others work in between."""
     found: list[int] = []
     place: int | None = start
-    while place is not None and len(found) < most:
+    while place is not None:
         part, place = some(place, filters, most - len(found))
         found += part
+        if place is None or len(found) >= most:
+            break  # at once: where to go on is told as of this moment
         await asyncio.sleep(0)
     return found, place
 
@@ -88,6 +91,8 @@ async def page_by_reading(bus: Bus, start: int | datetime, wanted: Wanted) -> Pa
         items, more = await read_from(bus, STREAM, pattern, start)
         for item in items:
             looked += 1
+            if not looked % _CHUNK:
+                await asyncio.sleep(0)
             _take(page, item, wanted)
             if _is_full(page, wanted) or looked >= LOOKED_AT:
                 page.more = more or item is not items[-1]
