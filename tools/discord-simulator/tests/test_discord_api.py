@@ -50,6 +50,7 @@ async def test_a_message_is_read_edited_and_deleted(discord: SimulatedDiscord):
     at = f"{url}/messages/{said['id']}"
     changed = await discord.client.patch(at, json={"content": "y"})
     too_long = await discord.client.patch(at, json={"content": "y" * 2001})
+    empty = await discord.client.patch(at, json={"content": "", "embeds": []})
     other = await discord.client.get(f"{discord.url_of('desk')}/messages/{said['id']}")
     read = await discord.client.get(at)
     gone = await discord.client.delete(at)
@@ -60,9 +61,24 @@ async def test_a_message_is_read_edited_and_deleted(discord: SimulatedDiscord):
     assert read.json() == changed.json()
     assert read.json()["embeds"][0]["title"] == "t"
     assert too_long.json()["errors"]["content"]["_errors"][0]["code"] == "BASE_TYPE_MAX_LENGTH"
+    assert empty.json()["code"] == 50006
     assert (other.status_code, other.json()["code"]) == (404, 10008)
     assert (gone.status_code, after.status_code) == (204, 404)
     assert [entry["deed"] for entry in await discord.entries()] == ["said", "edited", "deleted"]
+
+
+async def test_half_a_message_is_none(discord: SimulatedDiscord):
+    """Who hangs up in the middle has said nothing."""
+    path = webhook_named("alerts", "alerts").path
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nUser-Agent: x\r\nContent-Type: application/json\r\n"
+    _, writer = await asyncio.open_connection("127.0.0.1", discord.port)
+    writer.write((head + 'Content-Length: 500\r\n\r\n{"content": "half"}').encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    await discord.client.post(discord.url_of("alerts"), json={"content": "whole"})
+
+    assert [entry["message"]["content"] for entry in await discord.entries()] == ["whole"]
 
 
 async def test_ids_grow(discord: SimulatedDiscord):

@@ -1,6 +1,7 @@
-"""What is said to a request that is not granted.
+"""What keeps a request from being granted.
 
 DiscordSimulatorError
+├── Gone          nobody is there any more to be answered
 └── Refused       an answer in Discord's words: status, code, sentence, and what is wrong with which field
 """
 
@@ -11,6 +12,10 @@ from discord_simulator.problems import Problems
 
 class DiscordSimulatorError(Exception):
     """Base of all errors of this package."""
+
+
+class Gone(DiscordSimulatorError):  # noqa: N818 - the condition is the name
+    """The other end left."""
 
 
 class Refused(DiscordSimulatorError):  # noqa: N818 - it is the answer, not a defect

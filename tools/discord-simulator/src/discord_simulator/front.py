@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from baleen_runtime.request_head import BoundedHead
+from discord_simulator.errors import Gone
 from discord_simulator.faults import Kind
 from discord_simulator.guild import UNVERSIONED, Ask, Guild, Reply
 
@@ -70,7 +71,10 @@ class Front:
             status, words = (404, "404: Not Found") if found is None else (405, "405: Method Not Allowed")
             await _send(send, Reply(status, orjson.dumps({"message": words, "code": 0})))
             return
-        body = await _body(receive, self._max_body)
+        try:
+            body = await _body(receive, self._max_body)
+        except Gone:
+            return  # half a message is none
         if body is None:
             refusal = orjson.dumps({"message": "Request entity too large", "code": 40005})
             await _send(send, Reply(413, refusal, {"Connection": "close"}))
@@ -108,13 +112,17 @@ def _ask(scope: Scope, found: re.Match[str], body: bytes) -> Ask:
 
 
 async def _body(receive: Receive, most: int) -> bytes | None:
-    """The whole body; None if it is longer than *most* bytes."""
+    """The whole body; None if it is longer than *most* bytes.
+
+    Raises:
+        Gone: the other end left before it was whole.
+    """
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return b"".join(parts)
+            raise Gone
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:

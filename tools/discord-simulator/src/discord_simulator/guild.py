@@ -144,6 +144,8 @@ class Guild:
         if ask.method == "DELETE":
             return 204, b"", self._note(Deed.DELETED, webhook, message, now)
         message = edited(message, self._read(ask, new=False)[0], now=now)
+        if is_empty(message, files=len(message["attachments"])):
+            raise Refused(400, 50006, "Cannot send an empty message")
         return 200, orjson.dumps(message), self._note(Deed.EDITED, webhook, message, now)
 
     def _execute(self, ask: Ask, webhook: Webhook, now: float) -> tuple[int, bytes, Fault | None]:
