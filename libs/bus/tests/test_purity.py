@@ -41,6 +41,9 @@ def test_the_deciding_modules_say_that_they_are_pure():
         "lease_talk",
         "lease_value",
         "wish",
+        "doubts",
+        "plain_alert",
+        "plain_json",
     }
 
 
