@@ -55,6 +55,24 @@ async def test_while_the_bus_is_away_alerts_are_kept_and_brought_later(
     assert [alert.id for alert in await alerts() if alert.source == "monitor"] == [str(n) for n in range(21)]
 
 
+async def test_discord_clients_hear_nothing_of_the_outage(bridge_with, nats_server, alerts, tmp_path):
+    """204 without `wait`, 200 and the message with it, as ever."""
+    async with bridge_with(spool=tmp_path / "spool") as bridge:
+        await until_connected(bridge)
+        nats_server.kill()
+        plain = await bridge.client.post(bridge.webhook, json={"content": "x"})
+        waited = await bridge.client.post(f"{bridge.webhook}?wait=true", json={"content": "y"})
+        counted = await bridge.metric(
+            'baleen_alert_bridge_requests_total{dialect="discord",outcome="spooled"}'
+        )
+        nats_server.restart()
+        await until_spooled(bridge, 0)
+
+    assert (plain.status_code, waited.status_code, waited.json()["content"]) == (204, 200, "y")
+    assert counted == 2
+    assert [alert.content for alert in await alerts()] == ["x", "y"]
+
+
 async def test_only_the_first_waits_for_a_bus_that_hangs(bridge_with, nats_server, alerts, tmp_path):
     """An unconfirmed alert is spooled after `store_within`, the next one at once; each is stored once."""
     async with bridge_with(spool=tmp_path / "spool", store_within=0.4) as bridge:
@@ -190,7 +208,9 @@ async def test_a_disk_that_fails_is_a_503(bridge_with, nats_server, tmp_path):
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         taken = await bridge.client.post("/alerts", json=BARE)
+        mode = (tmp_path / "spool-wal").stat().st_mode & 0o777
 
+    assert mode == 0o600
     assert (refused.status_code, refused.json()["error"]) == (503, "spool_failed")
     assert (probe.status_code, "disk" in probe.json()["parts"]["spool"]) == (503, True)
     assert taken.status_code == 202
@@ -203,3 +223,23 @@ async def test_two_bridges_do_not_share_a_spool(bridge_with, tmp_path):
         with pytest.raises(SpoolUnusable, match="in use by another bridge"):
             async with bridge_with(spool=tmp_path / "spool"):
                 pass
+
+
+async def test_a_disk_that_failed_is_no_reason_once_the_bus_is_back(bridge_with, nats_server, tmp_path):
+    """The bridge is ready again as soon as the bus takes alerts; the trouble with the disk is still told."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    async with bridge_with(spool=tmp_path / "spool") as bridge:
+        await until_connected(bridge)
+        nats_server.kill()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+        try:
+            refused = await bridge.client.post("/alerts", json={**BARE, "content": "x" * 20_000})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        nats_server.restart()
+        await bridge.until_ready()
+        probe = await bridge.client.get("/readyz")
+
+    assert refused.json()["error"] == "spool_failed"
+    assert "disk" in probe.json()["parts"]["spool"]

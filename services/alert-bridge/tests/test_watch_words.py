@@ -216,6 +216,7 @@ def test_a_watch_that_looks_for_something_else_has_another_mark():
     plain = mark_of(watch())
 
     assert plain == mark_of(watch(title="y", cooldown=Once((), 5.0)))
+    assert plain != mark_of(watch(name="other"))
     assert plain != mark_of(watch(subject="signal.v1.SPY"))
     assert plain != mark_of(watch(where=compile_filter("price > 1", fields)))
 
@@ -238,13 +239,13 @@ def test_a_position_never_passes_what_is_open(steps):
 
 def test_where_reading_begins():
     """At the end the first time, at the position later, and anew in a stream that is another."""
-    marks = {"w": ("m", 5)}
+    marks = {"m": 5}
     stood = Position("e1", 40, 0.0, marks)
 
     assert beginning(None, epoch="e1", last_seq=90).after == 90
     assert beginning(stood, epoch="e1", last_seq=90).after == 40
     anew = beginning(stood, epoch="e2", last_seq=90)
-    assert (anew.after, anew.marks) == (0, {"w": ("m", 0)})
+    assert (anew.after, anew.marks) == (0, {"m": 0})
     assert anew.missed == Missed(0, 0, GapReason.STREAM_RECREATED)
     back = beginning(stood, epoch="e1", last_seq=30)
     assert (back.after, back.missed) == (30, Missed(31, 40, GapReason.WENT_BACK))

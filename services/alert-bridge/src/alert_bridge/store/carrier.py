@@ -55,7 +55,7 @@ class Carrier:
         self.sure = not self.behind
         """Whether it is known what the bus has of those."""
         self.on_change: Callable[[], None] = lambda: None
-        """Called when the spool has got or lost alerts, or is in trouble."""
+        """Called when the spool has got or lost alerts, and when the way to the bus or the disk changes."""
         self._margin = margin
         self._on_confirmed = on_confirmed
         self._on_clear = on_clear

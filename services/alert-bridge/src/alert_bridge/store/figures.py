@@ -53,12 +53,13 @@ def show_spool(relay: Relay, health: Health, registry: CollectorRegistry) -> Non
 
 
 def _condition(relay: Relay) -> tuple[str, str]:
-    """Why the spool takes no alerts, and what to know of it otherwise."""
+    """Why alerts can be kept neither on the bus nor on the disk, and what to know of the spool otherwise."""
     spool = relay.spool
+    trouble = f"full: it may hold {spool.max_bytes} bytes" if spool.full else ""
     if spool.problem:
-        return f"the disk does not take alerts: {spool.problem}", ""
-    if spool.full:
-        return f"full: it may hold {spool.max_bytes} bytes", ""
+        trouble = f"the disk does not take alerts: {spool.problem}"
+    if trouble:
+        return ("", trouble) if relay.open else (trouble, "")
     if relay.carrier.refused:
         return "", f"{relay.carrier.refused} alerts are kept that the bus refuses"
     if spool.extent.alerts:

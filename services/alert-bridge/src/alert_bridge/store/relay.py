@@ -63,7 +63,7 @@ class Relay:
         self._road_changed = asyncio.Event()
 
     @property
-    def _open(self) -> bool:
+    def open(self) -> bool:
         """Whether the bus takes the next alert at once."""
         return self._connected and not self._slow and self.carrier.behind == 0
 
@@ -102,7 +102,7 @@ class Relay:
         if self._nearly_open:
             await self._wait_for_turn()
         self._number += 1  # in the order of offers, and of what is spooled without one
-        if self._publisher is None or not self._open:
+        if self._publisher is None or not self.open:
             return await self._spool_fresh(parcel, self._number)
         errand = _Errand(self._number, asyncio.get_running_loop().create_future())
         try:
@@ -205,10 +205,12 @@ class Relay:
 
     def _look_again(self) -> None:
         self._road_changed.set()
+        self.carrier.on_change()
 
     def _reconnected(self) -> None:
         self._connected = True
         self._slow = False
+        self._look_again()
         self.carrier.stir()
 
     def _disconnected(self) -> None:

@@ -21,6 +21,7 @@ ROW_BYTES: Final = 256
 
 _APPLICATION_ID: Final = 0x42414C45  # by which the file is known to be a spool
 _VERSION: Final = 1
+_MODE: Final = 0o600  # alerts are nobody else's business
 _PAGE: Final = 4096
 _SPARE_PAGES: Final = 256
 _SHRINK_FROM: Final = 256  # pages; a smaller file is not worth the work
@@ -194,7 +195,8 @@ def _lock(path: Path) -> TextIO:
     beside = path.with_name(f"{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = beside.open("a+", encoding="ascii")
+        lock = os.fdopen(os.open(beside, os.O_RDWR | os.O_CREAT, _MODE), "r+", encoding="ascii")
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, _MODE))
     except OSError as error:
         raise SpoolUnusable(
             f"ALERT_BRIDGE_SPOOL names {path}, where nothing can be written ({error.strerror}): "
@@ -218,7 +220,7 @@ def _lock(path: Path) -> TextIO:
 
 
 def _open(path: Path, max_bytes: int) -> sqlite3.Connection:
-    fresh = not path.exists() or not path.stat().st_size
+    fresh = not path.stat().st_size
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
     try:
         if not fresh:

@@ -23,7 +23,7 @@ class Beginning:
     """Read on after this number. ``marks``: as in a position, in the numbers that the stream has now."""
 
     after: int
-    marks: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    marks: Mapping[str, int] = field(default_factory=dict)
     missed: Missed | None = None
 
 
@@ -35,9 +35,9 @@ def beginning(position: Position | None, *, epoch: str, last_seq: int) -> Beginn
     if position is None:
         return Beginning(last_seq)
     if position.epoch != epoch:
-        marks = {name: (mark, 0) for name, (mark, _) in position.marks.items()}
+        marks = dict.fromkeys(position.marks, 0)
         return Beginning(0, marks, Missed(0, 0, GapReason.STREAM_RECREATED))
     if position.seq > last_seq:  # restored from a copy
-        marks = {name: (mark, min(since, last_seq)) for name, (mark, since) in position.marks.items()}
+        marks = {mark: min(since, last_seq) for mark, since in position.marks.items()}
         return Beginning(last_seq, marks, Missed(last_seq + 1, position.seq, GapReason.WENT_BACK))
     return Beginning(position.seq, position.marks)

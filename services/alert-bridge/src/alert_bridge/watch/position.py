@@ -29,13 +29,13 @@ class Position:
         epoch: the stream's, to which the numbers belong.
         seq: the number.
         at: seconds since the epoch when it was written.
-        marks: by the names of the watches, a word for what each looks for, and after which number.
+        marks: of each watch, by a word for it and for what it looks for, after which number it begins.
     """
 
     epoch: str
     seq: int
     at: float
-    marks: dict[str, tuple[str, int]] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
 
     def tells_as_much_as(self, other: Position) -> bool:
         """Whether only the time differs."""
@@ -59,7 +59,7 @@ class PositionBook:
             return None
         try:
             said = orjson.loads(entry.value)
-            marks = {name: (str(mark), int(since)) for name, (mark, since) in said["marks"].items()}
+            marks = {str(mark): int(since) for mark, since in said["marks"].items()}
             return Position(str(said["epoch"]), int(said["seq"]), float(said["at"]), marks)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             log.error("a position cannot be understood", key=self._key)  # noqa: TRY400 - the value is all

@@ -133,7 +133,7 @@ class Reader:
         await self._speaker.drain(within=SETTLED)
         await self._write()
 
-    def _stand(self, watches: Sequence[Watch], marks: Mapping[str, tuple[str, int]], end: int) -> None:
+    def _stand(self, watches: Sequence[Watch], marks: Mapping[str, int], end: int) -> None:
         had = {sentry.watch.name: sentry for sentry in self._sentries.standing}
         standing: list[Sentry] = []
         for watch in watches:
@@ -141,8 +141,7 @@ class Reader:
             if old is not None and old.watch == watch:
                 standing.append(old)
                 continue
-            mark, since = marks.get(watch.name, ("", end))
-            since = since if mark == mark_of(watch) else end
+            since = marks.get(mark_of(watch), end)
             self._around.figures.stands(watch.name)
             standing.append(
                 Sentry(watch, since=since, cooldown=self._around.cooldown(watch), most=self._around.most)
@@ -268,8 +267,8 @@ class Reader:
         await self._book.write(position)
         self._written = position
 
-    def _marks(self) -> dict[str, tuple[str, int]]:
-        return {s.watch.name: (mark_of(s.watch), s.since) for s in self._sentries.standing}
+    def _marks(self) -> dict[str, int]:
+        return {mark_of(sentry.watch): sentry.since for sentry in self._sentries.standing}
 
     @property
     def _place(self) -> str:

@@ -98,6 +98,7 @@ class Sentries:
 
 
 def mark_of(watch: Watch) -> str:
-    """A short word that changes when a watch looks for something else."""
+    """A short word for a watch, that changes when it looks for something else."""
     where = watch.where.text if watch.where is not None else ""
-    return blake2b(f"{watch.subject}\n{where}".encode(), digest_size=6).hexdigest()
+    said = f"{watch.name}\n{watch.subject}\n{where}"
+    return blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
