@@ -8,12 +8,14 @@ from prometheus_client.registry import Collector
 
 from baleen_bus.connection import Bus
 from baleen_bus.publisher import Publisher
+from baleen_contracts.feed import FeedState
 from uw_ingest.feed import Connection
 from uw_ingest.fleet import Fleet
 from uw_ingest.outlet import Outlet
 from uw_ingest.refusals import Refusal
 from uw_ingest.tally import Tally
 from uw_ingest.tap import Tap
+from uw_ingest.watch import Watch
 
 PREFIX = "baleen_ingest_"
 
@@ -46,16 +48,20 @@ class IngestCollector(Collector):
         *,
         fleet: Fleet | None,
         tap: Tap,
+        watch: Watch,
+        room: dict[str, int],
         now: Callable[[], datetime],
     ) -> None:
-        """Read from these parts of the running service."""
+        """Read from these parts of the running service; *room* is what each place of a backlog takes."""
         self._tally, self._publisher, self._outlet, self._bus = tally, publisher, outlet, bus
         self._fleet, self._tap, self._now = fleet, tap, now
+        self._watch, self._room = watch, room
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
         yield from self._frames()
         yield from self._messages()
+        yield from self._feeds()
         yield from self._links()
         yield from self._shares()
         yield from self._rest()
@@ -79,8 +85,21 @@ class IngestCollector(Collector):
         waiting = self._outlet.backlog + (self._fleet.slots.backlog if self._fleet else 0)
         backlog = {"buffer": float(waiting), "outbox": float(self._publisher.backlog)}
         yield gauge("backlog", "Frames and messages on their way to the bus.", backlog, "place")
+        room = {place: float(most) for place, most in self._room.items()}
+        yield gauge("backlog_limit", "How many of them each place takes.", room, "place")
         ages = {feed: (now - at).total_seconds() for feed, at in tally.last_message_at.items()}
         yield gauge("last_message_age_seconds", "Since a feed's last message was received.", ages, "feed")
+
+    def _feeds(self) -> Iterator[Metric]:
+        """The judgement that is published as the status of the feeds for which this replica speaks."""
+        text = "1 for how a feed stands, of those for which this replica speaks."
+        states = GaugeMetricFamily(PREFIX + "feed_state", text, labels=["feed", "state"])
+        for feed, standing in self._watch.standings.items():
+            for state in FeedState:
+                states.add_metric([feed, state], float(state is standing.verdict.state))
+        yield states
+        is_open = {"": float(self._watch.lively())}
+        yield gauge("market_open", "1 during the exchange's regular session.", is_open)
 
     def _links(self) -> Iterator[Metric]:
         slots = self._fleet.slots if self._fleet else None

@@ -154,7 +154,17 @@ async def _road(
         jobs["calendar"] = partial(_hours, settings, watch, clock)
         ingest.status.attach(bus, publisher, outlet, watch, ingest.fleet)
         ingest.registry.register(
-            IngestCollector(tally, publisher, outlet, bus, fleet=ingest.fleet, tap=ingest.tap, now=clock.now)
+            IngestCollector(
+                tally,
+                publisher,
+                outlet,
+                bus,
+                fleet=ingest.fleet,
+                tap=ingest.tap,
+                watch=watch,
+                room={"buffer": settings.buffer_frames, "outbox": settings.outbox_messages},
+                now=clock.now,
+            )
         )
         log.info(
             "ingesting",
