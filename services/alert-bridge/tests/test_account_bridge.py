@@ -128,6 +128,31 @@ async def test_a_bridge_that_stopped_is_read_on_by_the_next(bridge_with, rules, 
         assert told["alerts"][0]["life"][0]["state"] == "delivered"
 
 
+async def test_any_replica_tells_of_all_and_sends_again(bridge_with, stranger, rules):
+    """Whoever took an alert, and whoever serves its destination."""
+    async with bridge_with(rules=rules) as one, bridge_with(rules=rules) as other:
+        await one.until_ready()
+        await other.until_ready()
+        stranger.says(400, {"message": "no"})
+        await one.client.post("/alerts", json={"alert_type": "news", "source": "bot", "id": "a"})
+        for bridge in (one, other):
+            account = await until(
+                lambda bridge=bridge: get(bridge.client, "/account"),
+                lambda told: quiet(told) and told["totals"]["dead"] == 1,
+            )
+            assert account["totals"]["accepted"] == 2
+            told = (await get(bridge.client, "/alerts/a"))["alerts"][0]
+            assert [chapter["state"] for chapter in told["life"]] == ["dead", "suppressed"]
+        ask = {"destination": "desk", "all": True}
+        first = (await other.client.post("/dead/redeliver", json=ask)).json()["sent_again"]
+        again = (await one.client.post("/dead/redeliver", json=ask)).json()["sent_again"]
+        assert (len(first), again) == (1, [])
+        await until(
+            lambda: get(one.client, "/alerts/a"),
+            lambda told: told["alerts"][0]["life"][0]["state"] == "delivered",
+        )
+
+
 async def test_a_sources_token_opens_nothing_of_this(bridge_with):
     """Who may send may not see what others sent."""
     async with bridge_with(admin_token="an-operators-own-token") as bridge:

@@ -88,6 +88,14 @@ def test_no_more_than_so_many_at_a_time():
     assert index.choose("desk", [5, 4, 4, 3], 2) == Chosen([3, 4], 1, {})
 
 
+def test_marks_of_letters_that_are_gone_do_not_crowd_out_new_ones():
+    """A replica that starts late hears of letters sent again that it never heard of."""
+    gone = (letter("desk", f"gone{n}", 1, Redelivery) for n in range(10))
+    index = index_of(*gone, letter("desk", "a"), letter("desk", "a", 1, Redelivery), most=3)
+
+    assert index.was_sent_again(11)
+
+
 @pytest.mark.parametrize("count", [4, 50])
 def test_the_oldest_letters_give_way(count):
     """No more than the bound is known."""

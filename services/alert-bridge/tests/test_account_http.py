@@ -274,6 +274,19 @@ async def test_what_is_not_known_is_answered_with_how_far_was_looked(desk):
     assert "number 7" in by_seq.json()["message"]
 
 
+async def test_an_alert_that_the_stream_let_go_is_not_there_any_more(desk):
+    """Its id is still known; the answer says what happened to it."""
+    [seq] = await publish(desk.bus, an_alert("a"))
+    await desk.books.archive.settle()
+    await desk.bus.request_json("$JS.API.STREAM.MSG.DELETE.ALERT", {"seq": seq})
+
+    answer = await desk.client.get("/alerts/a")
+
+    assert answer.status_code == 404
+    assert f"has let go of the alert of this id, number {seq}" in answer.json()["message"]
+    assert (await desk.client.get("/alerts", params={"since": "1h"})).json()["alerts"] == []
+
+
 async def test_the_account_adds_up_and_tells_what_was_received(desk):
     """Per destination and in all; the receivers' own counts are this process's."""
     desk.couriers.told = [PlainAccount(), PlainAccount("another", accepted=7, in_flight=0, unaccounted=-1)]

@@ -87,8 +87,8 @@ class Books:
         found = await _there(self._accounts).snapshot()
         return sorted(found, key=lambda one: one.name)
 
-    async def life(self, one: Carried) -> list[Chapter]:
-        """What became of an alert at every destination.
+    async def lives(self, alerts: Sequence[Carried]) -> list[list[Chapter]]:
+        """What became of each of these alerts at every destination.
 
         Raises:
             Unreachable, ApiRefused: that cannot be known now.
@@ -98,15 +98,18 @@ class Books:
         # An end is written before it is counted or acknowledged: read after these, its record is found.
         acked = dict(zip(served, await asyncio.gather(*(_acked(bus, name) for name in served)), strict=True))
         counts = await _counts(bus)
-        records = await ledger.read(one.seq)
-        return life_of(
-            one.seq,
-            records,
-            counts,
-            acked=acked,
-            stored_at=one.stored_at,
-            kept_since=await _kept_since(bus),
-        )
+        kept_since = await _kept_since(bus)
+        return [
+            life_of(
+                one.seq,
+                await ledger.read(one.seq),
+                counts,
+                acked=acked,
+                stored_at=one.stored_at,
+                kept_since=kept_since,
+            )
+            for one in alerts
+        ]
 
 
 async def _acked(bus: Bus, destination: str) -> int:

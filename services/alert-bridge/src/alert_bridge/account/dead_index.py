@@ -82,8 +82,9 @@ class DeadIndex:
 
     def sent_again(self, identity: str) -> None:
         """Note that the letter of this identity was sent again."""
-        if len(self._again) < 2 * self._most:
-            self._again[identity] = None
+        self._again[identity] = None
+        while len(self._again) > self._most:  # the oldest is of a letter that gave way, or soon will
+            del self._again[next(iter(self._again))]
 
     def was_sent_again(self, seq: int) -> bool:
         """Whether the letter of this number was."""

@@ -22,7 +22,7 @@ from baleen_contracts.message import micros
 AT_ONCE: Final = 1_000
 """Letters that one request sends again at most."""
 _PAGE_BYTES: Final = 8 << 20
-_CHUNK: Final = 200
+_CHUNK: Final = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,8 @@ async def _by_seq(books: Books, text: str) -> dict[str, Any]:
     one = await books.archive.read(int(text))
     if one is None:
         raise NothingThere(f"the stream has no alert of number {text}: it keeps them for 7 days")
-    return alert_answer(one, await books.life(one))
+    [life] = await books.lives([one])
+    return alert_answer(one, life)
 
 
 async def _by_id(books: Books, alert_id: str) -> dict[str, Any]:
@@ -115,11 +116,10 @@ async def _by_id(books: Books, alert_id: str) -> dict[str, Any]:
             "an older one is found by its number, under /alerts/seq/"
         )
     found = [one for seq in seqs[-MOST_OF_ONE_ID:] if (one := await archive.read(seq)) is not None]
-    return {
-        "id": alert_id,
-        "alerts": [alert_answer(one, await books.life(one)) for one in found],
-        "older": len(seqs) - len(found),
-    }
+    if not found:
+        raise NothingThere(f"the stream has let go of the alert of this id, number {seqs[-1]}")
+    told = [alert_answer(one, life) for one, life in zip(found, await books.lives(found), strict=True)]
+    return {"id": alert_id, "alerts": told, "older": max(0, len(seqs) - MOST_OF_ONE_ID)}
 
 
 def _json(body: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
