@@ -160,6 +160,7 @@ async def test_faults_in_a_burst_lose_nothing_and_are_not_provoked(nats_server, 
         {"kind": "taken_silence", "every": 230, "count": 1},
         {"kind": "taken_reset", "every": 90, "count": 3},
         {"kind": "taken_garbage", "every": 120, "count": 2},
+        {"kind": "taken_status", "status": 504, "every": 75, "count": 2},
     ]
     async with (
         SimulatedDiscord.subprocess(limits_scale=SCALE) as discord,

@@ -121,6 +121,22 @@ async def test_what_discord_answers_decides(discord: Any, stranger: Any, status:
     assert verdict.status == status
 
 
+@pytest.mark.parametrize(
+    ("status", "why"), [(500, Wait.NO_ANSWER), (504, Wait.NO_ANSWER), (503, Wait.SERVER_ERROR)]
+)
+async def test_a_failure_that_may_have_taken_the_message_is_told_apart(
+    discord: Any, stranger: Any, status: int, why: Wait
+):
+    """A gateway that gave up on Discord does not know either: it may be said twice."""
+    stranger.says(200, {"id": "1", "channel_id": "5"})
+    stranger.says(status, b"")
+
+    verdict = await say(discord(), title="a")
+
+    assert isinstance(verdict, Later)
+    assert verdict.why is why
+
+
 async def test_a_gone_webhook_stops_before_a_message_is_sent(discord: Any, stranger: Any):
     """A 404 is not asked for twice: Discord shuts out who does."""
     stranger.says(404, {"code": 10015, "message": "Unknown Webhook"})

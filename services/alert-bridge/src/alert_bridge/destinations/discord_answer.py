@@ -20,6 +20,8 @@ _STOPS = {10015, 50027, 220001, 220002, 220003, 220004, 50083, 160005}
 _SHUT_OUT_FIRST, _SHUT_OUT_MOST = 60.0, 900.0  # seconds
 _UNTOLD_PAUSE = 5.0  # seconds; a limit that does not say how long
 _MOST_DETAIL = 300
+_IN_DOUBT = {500, 502, 504, 520, 524}
+"""Failures that leave open whether Discord took the message: it broke off, or a gateway gave up on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,9 @@ def _failure(status: int, headers: Mapping[str, str], detail: str, code: int | N
     if code in _STOPS or status in {401, 403} or (status == 404 and code != UNKNOWN_MESSAGE):  # noqa: PLR2004
         return Stopped(status, detail)
     if status >= 500 or status == 408:  # noqa: PLR2004 - it may work the next time
-        return Later(Wait.SERVER_ERROR, _told(headers), status, detail)
+        return Later(
+            Wait.NO_ANSWER if status in _IN_DOUBT else Wait.SERVER_ERROR, _told(headers), status, detail
+        )
     if status < 400:  # noqa: PLR2004 - whoever gave the address must know where it leads
         return Stopped(status, f"{detail}: redirects are not followed")
     return Rejected(status, detail)
