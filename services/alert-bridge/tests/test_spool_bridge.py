@@ -165,6 +165,28 @@ async def test_what_the_bus_has_is_not_sent_again_however_long_ago(
     ]  # the two of the former process, and ours
 
 
+async def test_what_the_bus_refuses_holds_up_nobody(nats_server, bridge_with, alerts, tmp_path):
+    """It stays in the file, is counted, and is tried again by the next process; the rest is brought."""
+    said = Alert(alert_type="a", source="bot", id="2", occurred_at=datetime.now(UTC))
+    time, now = said.occurred_at.isoformat(), datetime.now(UTC).timestamp()
+    file = SpoolFile(tmp_path / "spool", max_bytes=4 << 20)
+    with file.transaction():
+        file.add(Row(1, "alert:1", "alert.v1.a._", time, now, b'"' + b"x" * (1 << 20) + b'"'))
+        file.add(Row(2, said.message_id, said.subject, time, now, said.to_json()))
+    file.close()
+    for _ in range(2):
+        async with bridge_with(spool=tmp_path / "spool") as bridge:
+            await until_spooled(bridge, 1)
+            await until_metric(bridge, "spool_refused_alerts", lambda count: count == 1)
+            probe = await bridge.client.get("/readyz")
+            direct = await bridge.client.post("/alerts", json=BARE)
+
+            assert "refuses" in probe.json()["parts"]["spool"]
+            assert direct.json()["seq"]
+
+    assert [alert.id for alert in await alerts() if alert.source == "bot"] == ["2"]
+
+
 async def test_a_full_spool_says_so(bridge_with, nats_server, tmp_path):
     """503 names the bound, is counted apart, and makes the bridge not ready; nothing is lost of the rest."""
     async with bridge_with(spool=tmp_path / "spool", spool_max_bytes=64 * 1024) as bridge:

@@ -1,6 +1,7 @@
 """Watches over a real nats-server: real messages in, alerts out, through restarts and changes of hands."""
 
 import asyncio
+import json
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -300,6 +301,24 @@ async def test_of_two_replicas_one_watches(nats_server, bus, publish, told):
             found = await told(2)
 
     assert messages_of(found) == ["flow_alert:f-1", "flow_alert:f-2"]
+
+
+async def test_who_finds_another_in_its_place_looks_again(nats_server, bus, publish, told):
+    """A replica whose position somebody else wrote does not write over it: it begins again from there."""
+    bucket = Bucket(bus, DELIVERY)
+    async with replica(nats_server, Holder(watch())) as one:
+        await until(lambda: one.watches)
+        before = one.watcher._round
+        await publish(flow(1))
+        await told(1)
+        stood = json.loads((await bucket.read("watch.TAPE")).value)
+        await bucket.put("watch.TAPE", json.dumps({**stood, "writer": "another"}).encode())
+        await publish(flow(2))
+        await until(lambda: one.watcher._round not in (None, before) and one.watches)
+        await publish(flow(3))
+        found = await told(3)
+
+    assert messages_of(found) == [f"flow_alert:f-{number}" for number in (1, 2, 3)]
 
 
 async def test_a_storm_is_bounded_and_summed_up(nats_server, bus, publish, told):

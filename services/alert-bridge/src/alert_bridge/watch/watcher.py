@@ -78,6 +78,8 @@ class Watcher:
         finally:
             forget()
             self._end()
+            if self._task is not None:
+                await end_task(self._task)
 
     async def leave(self) -> None:
         """Say what is left to be said, and let another replica watch at once."""
