@@ -35,7 +35,7 @@ ALERT: dict[str, Any] = {
     "stored_at": "2026-11-21T19:28:11.920681Z",
     "alert": {
         "id": "order-7", "alert_type": "flow", "source": "bot", "symbol": "SPY", "severity": "error",
-        "title": "Big sweep", "content": "7.5 million\nin puts", "embed": {"title": "Sweep"},
+        "title": "Big sweep", "content": "7.5 million\nin puts", "embed": {"title": "Sweep"}, "more_embeds": [],
     },
     "life": [
         {
@@ -145,6 +145,7 @@ def test_an_alert_is_shown_whole_with_its_life():
 
     for words in ("order-7", "number 41", "Big sweep", "7.5 million\nin puts", '{"title": "Sweep"}'):
         assert words in text
+    assert "more_embeds" not in text
     for words in ("delivered", "99", "not_routed", "rate_limited", "2026-11-21 19:28:12Z"):
         assert words in text
     assert "ALERT_BRIDGE_RULES" in seen(alert_words({**ALERT, "life": []}))

@@ -48,7 +48,7 @@ def alert_words(told: Page) -> Iterator[RenderableType]:
         f"stored {_when(told, 'stored_at')}",
     )  # fmt: skip
     for name, value in alert.items():
-        if name != "id":
+        if name != "id" and value not in ("", [], {}, None):
             yield Text.assemble((f"  {name} ", "bold"), printable(_text(value), lines=True))
     life = rows_of(told, "life")
     if not life:
