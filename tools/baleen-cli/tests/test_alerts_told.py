@@ -35,7 +35,8 @@ ALERT: dict[str, Any] = {
     "stored_at": "2026-11-21T19:28:11.920681Z",
     "alert": {
         "id": "order-7", "alert_type": "flow", "source": "bot", "symbol": "SPY", "severity": "error",
-        "title": "Big sweep", "content": "7.5 million\nin puts", "embed": {"title": "Sweep"}, "more_embeds": [],
+        "title": "Big sweep", "content": "7.5 million\nin puts", "embed": {"title": "Sweep"},
+        "more_embeds": [],
     },
     "life": [
         {
