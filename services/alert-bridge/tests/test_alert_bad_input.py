@@ -109,6 +109,19 @@ async def test_a_refused_body_without_end_is_hung_up_on(bridge_with, monkeypatch
     assert b"connection: close" in said.lower()
 
 
+async def test_who_waits_to_be_asked_for_a_body_too_large_is_not_asked(bridge):
+    """With `Expect: 100-continue` the refusal comes before the body."""
+    reader, writer = await asyncio.open_connection(bridge.client.base_url.host, bridge.client.base_url.port)
+    head = b"POST /alerts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n"
+    writer.write(head + b"Expect: 100-continue\r\n\r\n")
+    async with asyncio.timeout(5):
+        said = await reader.read()
+    writer.close()
+
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert b"100 Continue" not in said
+
+
 @pytest.mark.parametrize("route", ROUTES)
 async def test_a_sender_that_hangs_up_leaves_nothing(bridge, alerts, route):
     """Half a body is no alert."""

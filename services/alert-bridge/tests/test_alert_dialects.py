@@ -212,7 +212,15 @@ def test_any_json_is_read_by_usual_names():
     assert (alert.title, alert.content, alert.severity, alert.symbol) == ("s", "t", "warning", "SPY")
     assert alert.occurred_at == datetime(2026, 4, 27, 14, 31, 2, tzinfo=UTC)
     assert alert.labels["raw"] == body.decode()
-    assert alert.id == one(body).id != "fresh"
+
+
+def test_an_id_in_any_json_may_be_that_of_a_thing():
+    """The same words are the same alert; other words about the same thing are another."""
+    opened, closed = ({"id": 7, "dedup_key": "k", "text": what} for what in ("opened", "closed"))
+
+    assert one(opened).message_id == one(opened).message_id != one(closed).message_id
+    assert one(opened).id.startswith("7:")
+    assert one({"id": "a b", "text": "t"}).id != "fresh"
 
 
 def test_any_json_without_a_usual_name_shows_itself():

@@ -152,6 +152,20 @@ def test_a_rotated_source_has_a_new_token_and_the_old_one_for_a_while(tmp_path):
     assert list_sources(path)[0].old_tokens == ()
 
 
+async def test_an_old_token_does_not_tell_the_new_one(bridge, tmp_path):
+    """Whoever got hold of the old one must not read the new one where the webhook is shown."""
+    new = rotate_source(tmp_path / "sources.json", "bot", keep_old=timedelta(hours=1), now=datetime.now(UTC))
+    await bridge.until_known(f"/api/webhooks/{new.id}/{new.token}")
+
+    by_old, by_new = [
+        await bridge.client.get(f"/api/webhooks/{new.id}/{token}")
+        for token in (bridge.source.token, new.token)
+    ]
+
+    assert by_old.json()["token"] == bridge.source.token
+    assert by_new.json()["token"] == new.token
+
+
 def test_an_old_token_never_lives_longer_than_it_was_given(tmp_path):
     """A second rotation does not stretch the first one's time."""
     path = tmp_path / "s.json"

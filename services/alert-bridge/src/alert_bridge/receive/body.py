@@ -60,8 +60,13 @@ async def body_up_to(request: Request, limit: int, within: float) -> bytes:
 
 
 async def let_go(request: Request) -> bool:
-    """Hear the rest of a body that nobody wants, for a while; whether it ended."""
+    """Hear the rest of a body that nobody wants, for a while; whether it ended.
+
+    A sender that waits to be asked for its body is not asked.
+    """
     heard = 0
+    if request.headers.get("expect") and "body_ended" not in request.scope:
+        return False
     try:
         async with asyncio.timeout(LINGER_SECONDS):
             while not _ended(request) and heard <= LINGER_BYTES:
@@ -77,8 +82,7 @@ async def _next(request: Request) -> tuple[bytes, bool]:
     if message["type"] != "http.request":
         raise Unreadable("the sender hung up")
     more = bool(message.get("more_body", False))
-    if not more:
-        request.scope["body_ended"] = True
+    request.scope["body_ended"] = not more
     return message.get("body", b""), more
 
 

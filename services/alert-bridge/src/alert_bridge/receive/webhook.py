@@ -75,10 +75,13 @@ async def _as_sender(desk: Desk, request: Request, handler: Handler) -> Taken:
     return await handler(desk, request, desk.webhook(path["webhook_id"], path["token"]))
 
 
-async def _show(desk: Desk, _: Request, source: Source) -> Taken:
-    """The webhook, for whoever holds its token."""
+async def _show(desk: Desk, request: Request, source: Source) -> Taken:
+    """The webhook, with the token that was shown: an old one does not tell the new one."""
     answer = discord_answers.webhook_answer(
-        webhook_id=source.id, token=source.token, name=source.name, now=desk.clock.now()
+        webhook_id=source.id,
+        token=request.path_params["token"],
+        name=source.name,
+        now=desk.clock.now(),
     )
     return Outcome.READ, answer
 

@@ -8,7 +8,8 @@ from typing import Any
 from alert_bridge.errors import Empty, Unreadable
 from alert_bridge.receive.shape import BridgedAlert
 from alert_bridge.receive.told import Told
-from alert_bridge.receive.values import LONGEST, as_text, mapped, read
+from alert_bridge.receive.values import LONGEST, as_text, id_of, mapped, read
+from baleen_contracts.message import digest
 
 RAW = "raw"
 """The label that holds the body as it came."""
@@ -58,8 +59,11 @@ def alert_of(told: Told, said: Mapping[str, Any], **fields: Any) -> BridgedAlert
     """
     if not any(value is not None for value in said.values()):
         raise Empty("the object says nothing")
-    found = {**_usual(said), **mapped(said, told.sender), **fields}
     raw = told.text()
+    usual = _usual(said)
+    if "id" in usual:  # may name a thing, of which more than one message tells
+        usual["id"] = id_of(f"{usual['id']}:{digest(raw)}")
+    found = {**usual, **mapped(said, told.sender), **fields}
     if "title" not in found and "content" not in found:
         found["content"] = raw
     return told.alert(found, {**_simple(said), RAW: raw})
