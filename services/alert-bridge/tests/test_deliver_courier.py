@@ -166,6 +166,25 @@ async def test_a_restart_of_the_bus_loses_and_repeats_nothing(nats_server: NatsS
     assert (account.delivered, account.possible_duplicates) == (40, 0)
 
 
+@pytest.mark.slow
+async def test_a_message_on_its_way_outlives_the_bus(nats_server: NatsServer):
+    """Nothing that needs the bus cuts it off while the lease lasts, so that nobody need doubt it."""
+    taker = Taker()
+    async with serving(nats_server.url, {"desk": taker}, GivenRules(rules_for("desk"))) as one:
+        taker.open.clear()
+        await one.store(*alerts(3))
+        await eventually(lambda: taker.ahead == 1)
+        await asyncio.to_thread(nats_server.kill)
+        await asyncio.sleep(3)  # longer than any look at the bus is put off
+        assert taker.ahead == 1
+        taker.open.set()
+        await asyncio.to_thread(nats_server.start)
+        account = await one.until_quiet(3, within=30)
+
+    assert taker.asked == [(1,), (2,), (3,)]
+    assert (account.delivered, account.possible_duplicates) == (3, 0)
+
+
 async def test_a_sender_killed_between_the_request_and_its_record_counts_what_it_left_open(
     nats_server: NatsServer,
 ):

@@ -12,13 +12,15 @@ from alert_bridge.carried import Carried
 from alert_bridge.deliver.breaker import Standing
 from alert_bridge.deliver.changing import change_of, meant
 from alert_bridge.deliver.counts import Counts
-from alert_bridge.deliver.ends import Record, State, StrangeRecordError, read, written
+from alert_bridge.deliver.ends import End, Record, State, StrangeRecordError, read, written
+from alert_bridge.deliver.letters import alert_of, letter_of
 from alert_bridge.deliver.names import letters_to, record_of, replays_to
 from alert_bridge.deliver.standing import Halt, Kept, digest_of, kept_as, kept_in
 from alert_bridge.deliver.taking import Ended, Go, decided, gone, way_of
 from alert_bridge.deliver.testing import an_alert, rules_for, spec
 from alert_bridge.reasons import Suppressed
 from alert_bridge.rules.decide import Memory, Send, Suppress
+from baleen_contracts.fields import MAX_DEPTH
 
 AT = datetime(2026, 4, 27, 14, 31, 2, 500_000, tzinfo=UTC)
 SEND = Send("all")
@@ -175,3 +177,18 @@ def test_a_changed_secret_makes_another_spec_and_the_digest_shows_none():
     assert one == digest_of(spec("json://a/token-of-mine"))
     assert one != other
     assert "token" not in one
+
+
+def test_an_alert_that_is_nested_too_deep_for_a_letter_is_named_in_it():
+    """A letter holds an alert one level deeper; what the bus takes must not stop a destination for good."""
+    embed = {}
+    for _ in range(MAX_DEPTH - 1):
+        embed = {"x": embed}
+    carried = Carried(7, an_alert(7, embed=embed, title="Deep"), AT)
+    end = End((7, 0), State.DEAD, "rejected", carried)
+
+    letter = letter_of(end, "desk", "e1", AT)
+    assert (letter.alert_id, letter.seq, letter.alert["title"]) == ("a7", 7, "Deep")
+    assert "embed" not in letter.alert
+    with pytest.raises(ValueError, match="alert_type"):
+        alert_of(letter)

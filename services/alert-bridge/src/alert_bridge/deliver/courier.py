@@ -23,7 +23,6 @@ from alert_bridge.deliver.round import Round
 from alert_bridge.deliver.sending import Sending
 from alert_bridge.deliver.settling import Settling
 from alert_bridge.destinations.spec import Spec
-from alert_bridge.rules.decide import Memory
 from baleen_bus import ApiRefused, BusStopped, Unreachable
 
 _AGAIN_AFTER: Final = 0.5
@@ -94,6 +93,7 @@ class Courier:
 
     async def _serve(self) -> None:
         around = self._around
+        await around.pen.caught_up()  # what an earlier shift wrote down is to be found
         found = await opened(around.bus, around.clock, self.name)
         destination = around.build(self.name, self.spec)
         shift = Shift(self, destination, around, found, self._allowed)
@@ -130,18 +130,15 @@ class Shift:
         self.counts = found.kept.counts
         self.breaker = Breaker(cap=around.longest_wait)
         self.round = Round(give_up_after=spec.give_up_after, at_most_once=spec.at_most_once)
-        memory = Memory()
         self._around, self._opened = around, found
         self._gone = asyncio.Event()
+        self._intake = Intake(name, around, round_=self.round, counts=self.counts, found=found.found)
         self.settling = Settling(
             name,
             around,
             self.counts,
             on_settled=self._settled,
-            on_dead=lambda end: memory.forget(end.notes),
-        )
-        self._intake = Intake(
-            name, around, round_=self.round, counts=self.counts, memory=memory, found=found.found
+            on_dead=self._intake.died,
         )
         self._reading = Reading(
             around.bus,
@@ -246,9 +243,13 @@ class Shift:
         while True:
             await self._gone.wait()
             self._gone.clear()
-            found = await standing(self._around.bus, names.ALERTS, names.consumer_of(self.name))
-            if found is None:
-                raise BegunAnewError("the consumer is gone")
+            try:
+                found = await standing(self._around.bus, names.ALERTS, names.consumer_of(self.name))
+            except (Unreachable, ApiRefused):
+                self._gone.set()  # asked again in a moment
+            else:
+                if found is None:
+                    raise BegunAnewError("the consumer is gone")
             await asyncio.sleep(_AGAIN_AFTER)
 
     async def _finish(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,15 +21,15 @@ from alert_bridge.deliver import names
 from alert_bridge.deliver.around import Around
 from alert_bridge.deliver.counts import Counts
 from alert_bridge.deliver.ends import End, Record, State
-from alert_bridge.deliver.fetching import fetch, recall
-from alert_bridge.deliver.letters import letter_of_range
+from alert_bridge.deliver.fetching import fetch
+from alert_bridge.deliver.inheriting import account_for, inherited
 from alert_bridge.deliver.reading import Drawn, Reading, standing
 from alert_bridge.deliver.round import MOST, Round
 from alert_bridge.deliver.settling import Settling
-from alert_bridge.deliver.taking import Ended, alert_in, came, decided, gone, learn, way_of
+from alert_bridge.deliver.taking import Ended, alert_in, came, decided, learn, way_of
 from alert_bridge.reasons import Dead
 from alert_bridge.rules.decide import Decision, Memory, Send
-from alert_bridge.rules.model import Rules
+from baleen_bus import ApiRefused, Unreachable
 
 _LOOK_EVERY: Final = 2.0
 """Seconds of quiet after which it is looked whether the bus has passed alerts that never came."""
@@ -38,8 +38,7 @@ _NOTHING: Final = Send("")
 """In the place of a decision where what is written down decides."""
 _NOT_CONFIRMED: Final = 20_000
 """Numbers at most that are acknowledged once more."""
-_PREDECESSOR: Final = 5_000
-"""Alerts at most that a sender can have ended after it last said how far it had come."""
+_AGAIN_AFTER: Final = 0.25
 
 log = structlog.get_logger(__name__)
 
@@ -69,11 +68,10 @@ class Intake:
         *,
         round_: Round,
         counts: Counts,
-        memory: Memory,
         found: Found,
     ) -> None:
         self._name, self._around, self._found = name, around, found
-        self._round, self._counts, self._memory = round_, counts, memory
+        self._round, self._counts, self._memory = round_, counts, Memory()
         self._arrived: deque[Drawn] = deque()
         self._stirred = asyncio.Event()
         self._records: dict[int, Record] = {}
@@ -99,6 +97,10 @@ class Intake:
         """Seconds since an open alert was stored; 0 if that is not known."""
         return max(0.0, now - self._stored_at.get(seq, now))
 
+    def died(self, end: End) -> None:
+        """One was given up: nobody was told, and the next one like it is no repeat."""
+        self._memory.forget(end.notes)
+
     def settled(self, seq: int) -> None:
         """One has ended, and that is written down: there is more room."""
         self._stored_at.pop(seq, None)
@@ -109,59 +111,52 @@ class Intake:
         self._stirred.set()
 
     async def run(self) -> None:
-        """Takes alerts for ever.
-
-        Raises:
-            Unreachable, ApiRefused: the bus cannot be asked; begin anew.
-        """
-        await self._take_up()
-        await self._fill(self._found.delivered + 1)
+        """Takes alerts for ever; while the bus cannot be asked none, and nothing else is disturbed."""
+        await self._patiently(self._take_up)
+        await self._patiently(lambda: self._fill(self._found.delivered + 1))
         while True:
-            while self._arrived and self._free():
-                drawn = self._arrived.popleft()
-                if drawn.seq > self._counts.through + 1:
-                    await self._fill(drawn.seq)
-                if drawn.seq == self._counts.through + 1:
-                    await self._know(drawn.seq)
-                    self._take(drawn)
-                else:
-                    self._came_again(drawn.seq)
+            await self._patiently(self._take_arrived)
             self._reading.stir()
             if not await self._rest(_LOOK_EVERY) and not self._arrived:
-                await self._look()
+                await self._patiently(self._look)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[None]]) -> None:
+        """Does what needs the bus, again and again until it can be asked."""
+        while True:
+            try:
+                await ask()
+            except (Unreachable, ApiRefused) as error:
+                log.debug("alerts wait for the bus", destination=self._name, why=str(error))
+                await asyncio.sleep(_AGAIN_AFTER)
+            else:
+                return
+
+    async def _take_arrived(self) -> None:
+        while self._arrived and self._free():
+            drawn = self._arrived[0]
+            if drawn.seq > self._counts.through + 1:
+                await self._fill(drawn.seq)
+            if drawn.seq == self._counts.through + 1:
+                await self._know(drawn.seq)
+                self._take(drawn)
+            else:
+                self._came_again(drawn.seq)
+            self._arrived.popleft()
 
     async def _take_up(self) -> None:
         """Goes on with what a predecessor had open."""
-        counts = self._counts
-        opened = list(counts.open)
-        rules = self._around.rules()
-        decisions = await recall(
-            self._around.bus,
-            rules,
-            self._name,
-            self._memory,
-            through=counts.through,
-            opened=set(opened),
-            written=lambda seqs: self._around.ledger.of(self._name, seqs, counts.epoch),
-        )
-        records = await self._around.ledger.of(self._name, opened, counts.epoch)
-        for seq in opened:
-            found = await fetch(self._around.bus, seq, seq + 1, 1)
-            record = records.get(seq)
-            if found:
-                self._go(found[0], record, decisions.get(seq) or self._alone(rules, found[0]), acked=False)
+        counts, memory = self._counts, Memory()
+        left = await inherited(self._name, self._around, counts, memory)
+        self._memory = memory
+        for one in left:
+            record = one.record
+            if one.drawn is not None:
+                self._go(one.drawn, record, one.decision, acked=False)
             elif record is not None and record.final:
-                counts.end(seq, record.state, record.reason, record.again)
+                counts.end(one.seq, record.state, record.reason, record.again)
             else:
                 detail = "the stream let it go before it was delivered"
-                self._settling.settle([End((seq, 0), State.DEAD, Dead.EXPIRED, detail=detail)])
-
-    def _alone(self, rules: Rules, drawn: Drawn) -> Decision | None:
-        """What is decided of an alert older than all that is remembered: later ones do not count."""
-        alert = alert_in(drawn.body)
-        if alert is None:
-            return None
-        return decided(rules, self._name, Carried(drawn.seq, alert, drawn.stored_at), Memory())
+                self._settling.settle([End((one.seq, 0), State.DEAD, Dead.EXPIRED, detail=detail)])
 
     async def _fill(self, before: int) -> None:
         """Takes what the stream has before number *before*, and names what it has no more."""
@@ -179,33 +174,9 @@ class Intake:
                 await self._expired(before - 1)
 
     async def _expired(self, last: int) -> None:
-        """Numbers up to *last* are gone from the stream: what had not ended is lost, never in silence.
-
-        A predecessor may have ended some of them after it last said how far it had come.
-        """
-        counts, around = self._counts, self._around
-        first = counts.through + 1
-        looked = min(last, self._found.last, counts.through + _PREDECESSOR)
-        records = await around.ledger.of(self._name, range(first, looked + 1), counts.epoch)
-        ways = gone(range(first, looked + 1), records)
-        lost = [seq for seq, way in ways if way is None]
-        count = len(lost) + max(0, last - max(looked, counts.through))
-        if count:
-            words = "the stream let alerts go before they were delivered"
-            log.error(words, destination=self._name, alerts=count)
-            begin = lost[0] if lost else max(first, looked + 1)
-            end = last if last > looked else lost[-1]
-            letter = letter_of_range(
-                begin, end, count, destination=self._name, epoch=counts.epoch, now=around.clock.now()
-            )
-            await around.letters.publish(letter)
-        for seq, way in ways:
-            if way is None:
-                counts.expire(seq)
-            else:
-                counts.took(seq)
-                counts.end(seq, way.state, way.reason, way.again)
-        counts.expire(last)
+        """Numbers up to *last* are gone from the stream."""
+        known = self._found.last
+        await account_for(self._name, self._around, self._counts, last=last, known=known)
 
     async def _know(self, seq: int) -> None:
         """Reads what a predecessor wrote of the next alerts, many at a time."""

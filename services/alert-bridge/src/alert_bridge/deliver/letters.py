@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from alert_bridge.carried import Carried
+from pydantic import ValidationError
+
 from alert_bridge.deliver.ends import End
 from alert_bridge.reasons import Dead
 from baleen_contracts.alert import Alert
@@ -24,15 +26,21 @@ def letter_of(end: End, destination: str, epoch: str, now: datetime, *, whole: b
         destination: where.
         epoch: which making of the stream its number belongs to.
         now: when.
-        whole: with the alert; one that is too large to travel in a letter is named alone.
+        whole: with the alert; one that is too large or nested too deep for a letter is named alone.
     """
-    seq, replays = end.key
+    seq = end.key[0]
     if end.carried is None:
-        alert: dict[str, Any] = {"unreadable": (end.broken or "")[:_LONGEST_BODY]}
-        alert_id = f"ALERT:{epoch}:{seq}"
-    else:
-        alert_id = end.carried.alert.identity
-        alert = end.carried.alert.model_dump(mode="json", exclude_none=True) if whole else _named(end.carried)
+        broken = (end.broken or "")[:_LONGEST_BODY]
+        return _letter(end, f"ALERT:{epoch}:{seq}", {"unreadable": broken}, destination, now)
+    alert = end.carried.alert
+    if whole:
+        with suppress(ValidationError):
+            told = alert.model_dump(mode="json", exclude_none=True)
+            return _letter(end, alert.identity, told, destination, now)
+    return _letter(end, alert.identity, _named(alert), destination, now)
+
+
+def _letter(end: End, alert_id: str, alert: dict[str, Any], destination: str, now: datetime) -> DeadLetter:
     first = None if end.first_at is None else datetime.fromtimestamp(end.first_at, UTC)
     return DeadLetter(
         occurred_at=now,
@@ -43,9 +51,9 @@ def letter_of(end: End, destination: str, epoch: str, now: datetime, *, whole: b
         detail=end.detail[:_LONGEST_DETAIL] or None,
         status=end.status if end.status in _STATUSES else None,
         attempts=end.attempts,
-        replays=replays,
+        replays=end.key[1],
         first_attempt_at=first,
-        seq=seq,
+        seq=end.key[0],
         alert=alert,
     )
 
@@ -94,8 +102,7 @@ def alert_of(letter: DeadLetter) -> Alert:
     return Alert.model_validate(letter.alert)
 
 
-def _named(carried: Carried) -> dict[str, Any]:
-    alert = carried.alert
+def _named(alert: Alert) -> dict[str, Any]:
     return {
         "too_large": True,
         "id": alert.identity,

@@ -101,6 +101,12 @@ class Pen:
         if pairs:
             await done
 
+    async def caught_up(self) -> None:
+        """Waits until the bus has all that was written before now."""
+        last = self._number
+        while next(iter(self._writes), last + 1) <= last:  # noqa: ASYNC110 - what comes after is not waited for
+            await asyncio.sleep(0.005)
+
     def say(self, subject: str, body: bytes) -> None:
         """Says something that nobody answers, after what was written before; lost if the connection is."""
         if self._bus.connected:

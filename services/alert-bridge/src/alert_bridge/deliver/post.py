@@ -133,7 +133,14 @@ class Post:
         self._cancel()
 
     def _begin(self) -> None:
-        self.courier = Courier(self.name, self.spec, self._around, lambda: self._keeper.grant is not None)
+        begun = self._keeper.grant
+
+        def allowed() -> bool:
+            """By this very grant: one that was lost and taken anew belongs to another courier."""
+            grant = self._keeper.grant
+            return grant is not None and begun is not None and grant.epoch == begun.epoch
+
+        self.courier = Courier(self.name, self.spec, self._around, allowed)
         self._task = asyncio.create_task(self.courier.run(), name=f"courier-{self.name}")
         self._task.add_done_callback(self._ended)
 

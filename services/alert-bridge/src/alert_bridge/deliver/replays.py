@@ -17,14 +17,17 @@ from alert_bridge.deliver.around import Around
 from alert_bridge.deliver.counts import Counts
 from alert_bridge.deliver.ends import Key, State
 from alert_bridge.deliver.letters import alert_of
-from alert_bridge.deliver.reading import Drawn, Reading
+from alert_bridge.deliver.reading import Drawn, Reading, make, standing
 from alert_bridge.deliver.round import Round
 from alert_bridge.deliver.settling import Settling
 from alert_bridge.rules.decide import Send
+from baleen_bus import ApiRefused, Unreachable
+from baleen_bus.reading import stream_state
 from baleen_contracts.dead_letter import Redelivery
 
 MOST: Final = 50
 """Letters that may be on their way again at a time; alerts go before."""
+_AGAIN_AFTER: Final = 0.25
 BY_HAND: Final = "by hand"
 """What stands for the route."""
 
@@ -41,6 +44,7 @@ class Replays:
         self._round, self._counts, self._settling = round_, counts, settling
         self._arrived: deque[Drawn] = deque()
         self._stirred = asyncio.Event()
+        self._gone = False
         self._numbers: dict[Key, int] = {}
         """The number of each in the stream of letters."""
         self.reading = Reading(
@@ -50,7 +54,7 @@ class Replays:
             consumer=names.replay_consumer_of(name),
             room=lambda: max(0, min(MOST, self._round.room) - len(self._numbers) - len(self._arrived)),
             on_drawn=self._came,
-            on_gone=lambda: None,
+            on_gone=self._note_gone,
         )
 
     def joined(self, on_taken: Callable[[], None]) -> None:
@@ -70,18 +74,36 @@ class Replays:
             self.reading.working(number)
 
     async def run(self) -> None:
-        """Takes letters for ever.
-
-        Raises:
-            Unreachable, ApiRefused: the bus cannot be asked; begin anew.
-        """
+        """Takes letters for ever."""
         while True:
-            while self._arrived:
-                await self._take(self._arrived.popleft())
+            try:
+                while self._arrived:
+                    await self._take(self._arrived[0])
+                    self._arrived.popleft()
+                if self._gone:
+                    await self._make_again()
+            except (Unreachable, ApiRefused) as error:
+                log.debug("letters wait for the bus", destination=self._name, why=str(error))
+                await asyncio.sleep(_AGAIN_AFTER)
+                continue
             self._stirred.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(5):
                     await self._stirred.wait()
+
+    def _note_gone(self) -> None:
+        self._gone = True
+        self._stirred.set()
+
+    async def _make_again(self) -> None:
+        """Makes the consumer again if somebody deleted it; what it had not given out is not sent."""
+        name, stream = names.replay_consumer_of(self._name), names.LETTERS
+        bus = self._around.bus
+        if await standing(bus, stream, name) is None:
+            log.error("the consumer of letters that are sent again is gone", destination=self._name)
+            start = (await stream_state(bus, stream)).last_seq + 1
+            await make(bus, stream, name, names.replays_to(self._name), start)
+        self._gone = False
 
     def _came(self, drawn: Drawn) -> None:
         self._arrived.append(drawn)

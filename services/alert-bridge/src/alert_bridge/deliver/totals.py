@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from alert_bridge.deliver import names
 from alert_bridge.deliver.around import InForce
+from alert_bridge.deliver.breaker import Standing
 from alert_bridge.deliver.couriers import Couriers
 from alert_bridge.deliver.reading import standing
 from alert_bridge.deliver.standing import Kept, kept_in
@@ -94,6 +95,8 @@ class Account:
         state, why = str(kept.standing), kept.why
         if shift is not None:
             state, why = str(shift.standing()), shift.breaker.why
+        elif courier is not None and courier.problem:
+            state, why = str(Standing.WAITING), courier.problem
         if kept.name not in self._holder.rules.destinations:
             state, why = (
                 REMOVED,
