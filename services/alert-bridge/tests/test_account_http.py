@@ -314,6 +314,8 @@ async def test_the_account_can_be_checked_in_prometheus(desk):
         while line not in generate_latest(desk.registry).decode():  # noqa: ASYNC110 - shown nowhere else
             await asyncio.sleep(0.01)
     task.cancel()
+    zero = 'baleen_alert_bridge_account_dead{destination="desk",reason="too_old"} 0.0'
+    assert zero in generate_latest(desk.registry).decode()
 
     sums: Counter[str] = Counter()
     for family in desk.registry.collect():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import Final
 
 import structlog
@@ -14,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from alert_bridge.account.books import Books
 from alert_bridge.account.deliveries import DestinationAccount
+from alert_bridge.reasons import Dead, Suppressed
 from baleen_bus import BusError
 
 EVERY: Final = 5.0
@@ -63,13 +65,15 @@ def _families(accounts: Sequence[DestinationAccount]) -> Iterator[GaugeMetricFam
         for one in accounts:
             family.add_metric((one.name,), getattr(one, state))
         yield family
-    for state, words in (
-        ("suppressed", "Of these, it was not to be told."),
-        ("dead", "Of these, it will not get."),
-    ):
+    reasons: tuple[tuple[str, str, type[StrEnum]], ...] = (
+        ("suppressed", "Of these, it was not to be told.", Suppressed),
+        ("dead", "Of these, it will not get.", Dead),
+    )
+    for state, words, known in reasons:
         family = GaugeMetricFamily(f"{_PREFIX}{state}", words, labels=("destination", "reason"))
         for one in accounts:
-            counts: dict[str, int] = getattr(one, state)
+            counts: dict[str, int] = dict.fromkeys(map(str, known), 0)  # so that a sum is never absent
+            counts |= {str(reason): count for reason, count in getattr(one, state).items()}
             for reason, count in counts.items():
                 family.add_metric((one.name, reason), count)
         yield family
