@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ from alert_bridge.deliver.totals import Account, DestinationAccount
 from alert_bridge.destinations.destination import Delivered, Packed, Verdict
 from alert_bridge.destinations.spec import AppriseSpec, Spec
 from alert_bridge.rules.model import Match, Route, Rules
-from baleen_bus import Bucket, Bus, Publisher, open_bus
+from baleen_bus import Bucket, Bus, Publisher, Unreachable, open_bus
 from baleen_bus.buckets import LEASES
 from baleen_bus.connection import end_task
 from baleen_bus.lease_value import release_mark
@@ -165,7 +165,9 @@ class Serving:
         """Waits until so many were accepted and nothing is in flight; returns the account then."""
         async with asyncio.timeout(within):
             while True:
-                found = [one for one in await self.account.snapshot() if one.name == name]
+                found: list[DestinationAccount] = []
+                with suppress(Unreachable):
+                    found = [one for one in await self.account.snapshot() if one.name == name]
                 one = found[0] if found else None
                 if one is not None and one.accepted == accepted and not one.in_flight and not one.unaccounted:
                     return one
