@@ -125,7 +125,7 @@ def judge(entries: list[dict[str, Any]], account: dict[str, Any], alerts: int, *
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_burst_takes_no_longer_than_the_limits_allow(nats_server, tmp_path):
     """Five thousand alerts of two sources: packed, none refused, within 1.2 times the least time."""
     async with (
@@ -146,7 +146,7 @@ async def test_a_burst_takes_no_longer_than_the_limits_allow(nats_server, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_faults_in_a_burst_lose_nothing_and_are_not_provoked(nats_server, tmp_path):
     """Refusals of every kind, failures, and answers that never come: each costs its own wait, and no more."""
     refusals = [
