@@ -68,16 +68,24 @@ async def test_a_compressed_body_is_415(bridge, alerts, encoding):
     assert await alerts() == []
 
 
-@pytest.mark.parametrize("route", ROUTES)
-async def test_a_body_without_end_is_408(bridge_with, alerts, route):
+MULTIPART = (
+    "Content-Type: multipart/form-data; boundary=b\r\n",
+    '--b\r\nContent-Disposition: form-data; name="content"\r\n\r\n',
+)
+
+
+@pytest.mark.parametrize(
+    ("route", "kind", "begin"), [*((route, "", "") for route in ROUTES), ("webhook", *MULTIPART)]
+)
+async def test_a_body_without_end_is_408(bridge_with, alerts, route, kind, begin):
     """Byte by byte for ever: after the time that was set it is hung up on, with a reason."""
     async with bridge_with(body_within=0.3) as bridge:
         await bridge.until_ready()
         reader, writer = await asyncio.open_connection(
             bridge.client.base_url.host, bridge.client.base_url.port
         )
-        head = f"POST {path_of(bridge, route)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
-        writer.write(head.encode())
+        head = f"POST {path_of(bridge, route)} HTTP/1.1\r\nHost: localhost\r\n{kind}"
+        writer.write(f"{head}Content-Length: 100000\r\n\r\n{begin}".encode())
         answer, dripping = asyncio.ensure_future(reader.read(65_536)), 0
         while not answer.done():
             writer.write(b" ")
