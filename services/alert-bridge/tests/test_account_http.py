@@ -23,6 +23,7 @@ from alert_bridge.account.routes import history_routes
 from alert_bridge.deliver import names
 from alert_bridge.deliver.counts import Counts
 from alert_bridge.deliver.ends import Record, State
+from alert_bridge.deliver.reading import make
 from alert_bridge.deliver.standing import Kept, kept_as
 from alert_bridge.errors import Outcome
 from alert_bridge.metrics import Dialect, Metrics
@@ -238,6 +239,22 @@ async def test_an_alert_is_told_with_its_life_at_every_destination(desk):
     assert {one["destination"]: one["state"] for one in last} == {
         "desk": "not_served", "log": "not_served", "phone": "in_flight",
     }  # fmt: skip
+
+
+async def test_a_consumer_says_nothing_of_what_lies_before_its_start(desk):
+    """One that had to be made anew has acknowledged nothing; one that began in time has."""
+    seqs = await publish(desk.bus, *(an_alert(f"a{n}") for n in range(4)))
+    epoch = await stream_epoch(desk.bus, "ALERT")
+    desk.couriers.told = [PlainAccount("early"), PlainAccount("late")]
+    for name, start in (("early", 1), ("late", 5)):
+        await keep_counts(desk.bus, Counts(epoch, since=0, through=seqs[1]), name)
+        await make(desk.bus, "ALERT", names.consumer_of(name), names.PATTERN, start)
+
+    last = (await desk.client.get(f"/alerts/seq/{seqs[3]}")).json()["life"]
+    second = (await desk.client.get(f"/alerts/seq/{seqs[1]}")).json()["life"]
+
+    assert [one["state"] for one in last] == ["in_flight", "in_flight"]
+    assert [one["state"] for one in second] == ["suppressed", "suppressed"]
 
 
 async def test_several_sources_may_use_the_same_id(desk):

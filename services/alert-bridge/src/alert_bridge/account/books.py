@@ -17,7 +17,7 @@ from alert_bridge.carried import Carried
 from alert_bridge.deliver import names
 from alert_bridge.deliver.counts import Counts
 from alert_bridge.deliver.couriers import resume
-from alert_bridge.deliver.reading import standing
+from alert_bridge.deliver.reading import Standing, standing
 from alert_bridge.deliver.standing import kept_in
 from baleen_bus import Bus, Unreachable, stream_epoch
 from baleen_bus.buckets import DELIVERY, stream_of, subject_of
@@ -96,8 +96,13 @@ class Books:
         bus, ledger = _there(self._bus), _there(self._ledger)
         served = [account.name for account in await self.accounts()]
         # An end is written before it is counted or acknowledged: read after these, its record is found.
-        acked = dict(zip(served, await asyncio.gather(*(_acked(bus, name) for name in served)), strict=True))
+        consumers = await asyncio.gather(
+            *(standing(bus, names.ALERTS, names.consumer_of(name)) for name in served)
+        )
         counts = await _counts(bus)
+        acked = {
+            name: _acked(consumer, counts.get(name)) for name, consumer in zip(served, consumers, strict=True)
+        }
         kept_since = await _kept_since(bus)
         return [
             life_of(
@@ -112,10 +117,14 @@ class Books:
         ]
 
 
-async def _acked(bus: Bus, destination: str) -> int:
-    """Up to which number a destination is done with every alert."""
-    found = await standing(bus, names.ALERTS, names.consumer_of(destination))
-    return 0 if found is None else found.ack_floor
+def _acked(consumer: Standing | None, counts: Counts | None) -> int:
+    """Up to which number a destination is done with every alert; 0 if its consumer does not say.
+
+    One that was made anew further on says nothing of what lies before it.
+    """
+    if consumer is None or counts is None or consumer.start > counts.through + 1:
+        return 0
+    return consumer.ack_floor
 
 
 async def _counts(bus: Bus) -> dict[str, Counts]:
