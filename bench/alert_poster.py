@@ -141,8 +141,8 @@ class Poster:
 
     def _request(self, number: int) -> bytes:
         body = orjson.dumps({"content": f"alert {number}", "embeds": [_EMBED]})
-        keys = f"User-Agent: bench\r\nIdempotency-Key: {self._run}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
-        return (self._head + keys).encode() + body
+        keys = f"Idempotency-Key: {self._run}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
+        return (self._head + "User-Agent: bench\r\n" + keys).encode() + body
 
     def figures(self) -> dict[str, object]:
         """What became of them."""
