@@ -81,11 +81,13 @@ async def test_a_repeat_has_the_same_id_and_body(webhook: Any, stranger: Any):
 
 
 def test_another_alert_destination_or_replay_has_another_id(webhook: Any):
-    """A receiver must not take them for repeats."""
+    """A receiver must not take them for repeats, although their ids may be alike."""
     packed = [
         webhook().pack([carried()]),
         webhook().pack([carried(2)]),
         webhook().pack([carried(source="other", id="b")]),
+        webhook().pack([carried(2, id="a1")]),
+        webhook().pack([carried(source="other")]),
         webhook(name="other").pack([carried()]),
         webhook().pack([carried(replays=1)]),
         webhook().pack([carried(), carried(2)], digest=True),

@@ -137,7 +137,9 @@ def _content(kind: str, at: datetime, data: Any) -> bytes:
 
 
 def _id(name: str, one: Carried) -> str:
-    return f"msg_{digest_of(name, one.alert.message_id, str(one.replays) if one.replays else None)}"
+    """The same for the same alert; senders may use an id again, or one of another's, and mean another."""
+    alert, replays = one.alert, str(one.replays) if one.replays else None
+    return f"msg_{digest_of(name, alert.source, alert.message_id, str(one.seq), replays)}"
 
 
 def _retry_after(value: str, now: datetime) -> float | None:
