@@ -192,6 +192,30 @@ def test_a_file_that_is_no_sound_spool_is_refused_and_left_alone(tmp_path, damag
     assert path.read_bytes() == before
 
 
+def test_a_damaged_file_keeps_the_log_beside_it(tmp_path):
+    """What a killed process had in the log of changes is not mixed into a file that is damaged."""
+    living, path = tmp_path / "living", tmp_path / "spool"
+    file = SpoolFile(living, max_bytes=MIB)
+    with file.transaction():
+        for number in range(200):
+            file.add(row(number, size=500))
+    file._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    with file.transaction():
+        file.add(row(500))
+    for ending in ("", "-wal"):  # as a kill would leave them
+        tmp_path.joinpath(f"spool{ending}").write_bytes(tmp_path.joinpath(f"living{ending}").read_bytes())
+    file.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xff" * 20_000 + whole[28_192:])
+    before = [tmp_path.joinpath(f"spool{ending}").read_bytes() for ending in ("", "-wal")]
+
+    with pytest.raises(SpoolUnusable, match="recover"):
+        SpoolFile(path, max_bytes=MIB)
+
+    assert before == [tmp_path.joinpath(f"spool{ending}").read_bytes() for ending in ("", "-wal")]
+    assert len(before[1]) > 0
+
+
 def test_one_process_has_a_file(tmp_path):
     """A second one hears who has it; once the first is gone, however that ended, the file is free."""
     path = tmp_path / "spool"

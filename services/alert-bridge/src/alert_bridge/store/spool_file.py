@@ -5,39 +5,21 @@ Used by one thread at a time. Everything that changes it happens in a transactio
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NamedTuple, TextIO
+from typing import Final, NamedTuple
 
 from alert_bridge.errors import SpoolUnusable
+from alert_bridge.store.spool_opening import damaged, lock_beside, open_database
 
 ROW_BYTES: Final = 256
 """Counted for each alert beyond its body: what the file needs for its id, its subject and its place."""
 
-_APPLICATION_ID: Final = 0x42414C45  # by which the file is known to be a spool
-_VERSION: Final = 1
-_MODE: Final = 0o600  # alerts are nobody else's business
-_PAGE: Final = 4096
-_SPARE_PAGES: Final = 256
 _SHRINK_FROM: Final = 256  # pages; a smaller file is not worth the work
 
-_TABLE: Final = """
-CREATE TABLE alerts (
-    number INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    subject TEXT NOT NULL,
-    occurred_at TEXT NOT NULL,
-    kept_at REAL NOT NULL,
-    size INTEGER NOT NULL,
-    refused TEXT,
-    body BLOB NOT NULL
-)
-"""
 _COLUMNS: Final = "number, id, subject, occurred_at, kept_at, body"
 
 
@@ -77,9 +59,9 @@ class SpoolFile:
     """
 
     def __init__(self, path: Path, *, max_bytes: int) -> None:
-        self._lock = _lock(path)
+        self._lock = lock_beside(path)
         try:
-            self._db = _open(path, max_bytes)
+            self._db = open_database(path, max_bytes)
             self.last_number: int = self._one("SELECT COALESCE(MAX(number), 0) FROM alerts")
             with self.transaction():  # what was refused is tried again after every start
                 self._db.execute("UPDATE alerts SET refused = NULL WHERE refused IS NOT NULL")
@@ -88,9 +70,9 @@ class SpoolFile:
                 self._one("SELECT COALESCE(SUM(size), 0) FROM alerts"),
                 self._oldest(),
             )
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._lock.close()
-            raise SpoolUnusable(_damaged(path, error)) from None
+            raise SpoolUnusable(damaged(path, error)) from None
         except BaseException:
             self._lock.close()
             raise
@@ -188,98 +170,3 @@ class SpoolFile:
 
     def _one(self, question: str) -> int:
         return int(self._db.execute(question).fetchone()[0])
-
-
-def _lock(path: Path) -> TextIO:
-    """Take the lock beside the file; it ends with the process, however that ends."""
-    beside = path.with_name(f"{path.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.fdopen(os.open(beside, os.O_RDWR | os.O_CREAT, _MODE), "r+", encoding="ascii")
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, _MODE))
-    except OSError as error:
-        raise SpoolUnusable(
-            f"ALERT_BRIDGE_SPOOL names {path}, where nothing can be written ({error.strerror}): "
-            "name a file in a folder that this process may write"
-        ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.seek(0)
-        owner = lock.read(20).strip()
-        lock.close()
-        raise SpoolUnusable(
-            f"the spool {path} is in use by another bridge (process {owner or 'unknown'}): "
-            "each needs a file of its own; name another in ALERT_BRIDGE_SPOOL"
-        ) from None
-    lock.seek(0)
-    lock.truncate()
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
-    return lock
-
-
-def _open(path: Path, max_bytes: int) -> sqlite3.Connection:
-    fresh = not path.stat().st_size
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-    try:
-        if not fresh:
-            _refuse_strange(db, path)
-        for setting in (
-            f"page_size={_PAGE}",
-            "auto_vacuum=INCREMENTAL",
-            "locking_mode=EXCLUSIVE",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"max_page_count={2 * max_bytes // _PAGE + _SPARE_PAGES}",
-        ):
-            db.execute(f"PRAGMA {setting}").fetchall()
-        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'alerts'").fetchone():
-            _make(db)
-            _sync_folder(path.parent)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _make(db: sqlite3.Connection) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version={_VERSION}")
-    db.execute(_TABLE)
-    db.execute("COMMIT")
-
-
-def _refuse_strange(db: sqlite3.Connection, path: Path) -> None:
-    """Look at a file that was there before; one without a table was left at its very making."""
-    tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-    known = db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
-    if tables and not known:
-        raise SpoolUnusable(
-            f"{path} is a database of something else: name another file in ALERT_BRIDGE_SPOOL"
-        )
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if tables and version != _VERSION:
-        raise SpoolUnusable(
-            f"the spool {path} has form {version}, this bridge knows form {_VERSION}: "
-            "let the bridge that wrote it deliver it first, or name another file in ALERT_BRIDGE_SPOOL"
-        )
-    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise SpoolUnusable(_damaged(path, verdict))
-
-
-def _damaged(path: Path, why: object) -> str:
-    return (
-        f"the spool {path} cannot be read ({why}) and was left as it is: move it away together with "
-        f"{path.name}-wal to start without it, and save what is in it with `sqlite3 {path.name} .recover`"
-    )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
 
 from alert_bridge.rules.model import Watch
+from alert_bridge.watch.around import Around
 from alert_bridge.watch.beginning import Missed, beginning
-from alert_bridge.watch.figures import WatchFigures
 from alert_bridge.watch.ground import ground
 from alert_bridge.watch.heard import Heard
 from alert_bridge.watch.insisting import insist
 from alert_bridge.watch.position import LONGEST_SILENCE, Position, PositionBook
 from alert_bridge.watch.progress import Progress
 from alert_bridge.watch.recall import recall
-from alert_bridge.watch.restraint import SUMMED_UP, Cooldown
+from alert_bridge.watch.restraint import SUMMED_UP
 from alert_bridge.watch.sentry import Sentries, Sentry, mark_of
 from alert_bridge.watch.speaker import Speaker
 from alert_bridge.watch.words import gap_of
-from baleen_bus import Bus, BusError, BusStopped, Delivered, Follower, FromSequence, Gap, GapReason, Publisher
+from baleen_bus import BusError, BusStopped, Delivered, Follower, FromSequence, Gap, GapReason
 from baleen_bus.reading import stream_state
-from baleen_runtime.clock import Clock
 
 WRITE_EVERY: Final = 1.0
 AGAIN_AFTER: Final = 0.5
@@ -33,27 +31,6 @@ SETTLED: Final = 2.0
 _ANEW: Final = frozenset({GapReason.STREAM_RECREATED, GapReason.WENT_BACK})
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What every reader works with.
-
-    Attributes:
-        bus: the connection.
-        publisher: takes the alerts.
-        figures: counts.
-        clock: the time, for summaries and the age of positions.
-        cooldown: gives the cooldown of a watch, which it shares with other streams.
-        most: alerts of a watch for one second.
-    """
-
-    bus: Bus
-    publisher: Publisher
-    figures: WatchFigures
-    clock: Clock
-    cooldown: Callable[[Watch], Cooldown | None]
-    most: int
 
 
 class Reader:

@@ -7,10 +7,11 @@ import asyncio
 import structlog
 
 from alert_bridge.rules.holder import RulesHolder
+from alert_bridge.watch.around import Around
 from alert_bridge.watch.ground import ground
 from alert_bridge.watch.insisting import insist
 from alert_bridge.watch.position import PositionBook, Superseded
-from alert_bridge.watch.reader import Around, Reader
+from alert_bridge.watch.reader import Reader
 from baleen_bus import Bucket, BusError
 from baleen_bus.buckets import DELIVERY
 from baleen_bus.connection import end_task

@@ -9,11 +9,11 @@ import structlog
 
 from alert_bridge.rules.holder import RulesHolder
 from alert_bridge.rules.model import Once, Watch
+from alert_bridge.watch.around import Around
 from alert_bridge.watch.figures import WatchFigures
 from alert_bridge.watch.ground import ground
 from alert_bridge.watch.insisting import insist
 from alert_bridge.watch.position import Superseded
-from alert_bridge.watch.reader import Around
 from alert_bridge.watch.restraint import CEILING, Cooldown
 from alert_bridge.watch.round import Round
 from baleen_bus import Bucket, Bus, BusError, BusStopped, Grant, LeaseKeeper, Publisher, times_for
