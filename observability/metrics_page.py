@@ -23,19 +23,19 @@ _HEAD: Final = f"""\
 What each service shows at `/metrics` of its port. No label is ever a ticker, an id of an alert, a user or an
 address: labels hold closed lists (`reason`, `state`, `code`, ...) or what the operator named (`destination`,
 `rule`). What should be done when a figure is wrong is in [runbook.md](runbook.md). What the client library
-counts comes with a `_created` beside it, the time it began; a histogram `x` has the series `x_bucket`, `x_sum`
-and `x_count`.
+counts comes with a `_created` beside it, the time it began; a histogram `x` has the series `x_bucket`,
+`x_sum` and `x_count`.
 """
 
 _WORKERS: Final = f"""\
 With several workers every metric but those about the workers has the label `{LABELS_PER_WORKER}` too."""
 _BRIDGE: Final = """\
-Those of the spool exist where there is one. Those of the account are the same on every replica: take `max`, not
-`sum`, over them."""
+Those of the spool exist where there is one. Those of the account are the same on every replica: take `max`,
+not `sum`, over them."""
 _NATS: Final = """\
 nats-server has no `/metrics`: these are what rules and dashboards use of prometheus-nats-exporter, run with
-`-prefix=nats -varz -connz -jsz=all` as in compose and in the official chart. `nats_stream_limit_bytes` needs its
-version 0.17. This table is not compared with a running exporter."""
+`-prefix=nats -varz -connz -jsz=all` as in compose and in the official chart. `nats_stream_limit_bytes` needs
+its version 0.17. This table is not compared with a running exporter."""
 
 _SECTIONS: Final[tuple[tuple[str, str, Sequence[Metric]], ...]] = (
     ("uw-ingest", "", INGEST),

@@ -1,13 +1,14 @@
 """Which metrics an expression of PromQL reads, by its tokens. Pure.
 
-Not a parser: whether an expression is one is for promtool to say. Variables of Grafana, such as `$__rate_interval`
-or `${datasource}`, are taken for values.
+Not a parser: whether an expression is one is for promtool to say. Variables of Grafana, such as
+`$__rate_interval` or `${datasource}`, are taken for values.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 _TOKEN: Final = re.compile(
@@ -86,6 +87,6 @@ def _past(tokens: list[tuple[str, str]], at: int, closing: str) -> int:
 
 
 def _labels(tokens: list[tuple[str, str]]) -> Iterator[str]:
-    for (kind, text), (_, follows) in zip(tokens, tokens[1:], strict=False):
+    for (kind, text), (_, follows) in pairwise(tokens):
         if kind == "name" and follows in ("=", "!=", "=~", "!~"):
             yield text
