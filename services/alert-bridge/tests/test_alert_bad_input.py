@@ -101,19 +101,20 @@ async def test_a_body_without_end_is_408(bridge_with, alerts, route, kind, begin
     assert await alerts() == []
 
 
-@pytest.mark.parametrize("route", ["/alerts", "/in/json", "/api/webhooks/1/x"])
-async def test_a_refused_body_without_end_is_hung_up_on(bridge_with, monkeypatch, route):
-    """Who is refused before the body is heard for a while only, and then hung up on."""
+@pytest.mark.parametrize("route", ["POST /alerts", "POST /in/json", "POST /in/json/1/x", "GET webhook"])
+async def test_an_unwanted_body_without_end_is_hung_up_on(bridge_with, monkeypatch, route):
+    """Who is answered before the body is heard for a while only, and then hung up on."""
     monkeypatch.setattr(body, "LINGER_SECONDS", 0.2)
     async with bridge_with(host="0.0.0.0") as bridge:  # noqa: S104 - off loopback a token is needed
         await bridge.until_ready()
         reader, writer = await asyncio.open_connection("127.0.0.1", bridge.client.base_url.port)
-        writer.write(f"POST {route} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n ".encode())
+        head = f"{path_of(bridge, route)} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n "
+        writer.write(head.encode())
         async with asyncio.timeout(5):
             said = await reader.read()
         writer.close()
 
-    assert said.split(b" ")[1] in {b"401", b"404"}
+    assert said.split(b" ")[1] in {b"401", b"404", b"200"}
     assert b"connection: close" in said.lower()
 
 

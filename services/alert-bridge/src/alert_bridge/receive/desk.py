@@ -208,19 +208,18 @@ async def answered(
 ) -> Response:
     """The response to one request: what *take* answers, or *refuse* where it raises; counted once.
 
-    The rest of a refused body is heard for a while; whoever does not end it by then is hung up on.
+    The rest of a body that nobody wanted is heard for a while; whoever does not end it by then is hung up on.
     """
     count = desk.timer(request, dialect)
+    slow = False
     try:
         outcome, answer = await take()
     except (Refused, BusAway, TooMany) as error:
-        count(error.outcome)
-        response = response_of(refuse(error))
-        if isinstance(error, TooSlow) or not await let_go(request):
-            response.headers["Connection"] = "close"
-        return response
+        outcome, answer, slow = error.outcome, refuse(error), isinstance(error, TooSlow)
     response = response_of(answer)
     count(outcome)
+    if slow or not await let_go(request):
+        response.headers["Connection"] = "close"
     return response
 
 
