@@ -139,7 +139,7 @@ def test_every_panel_that_may_be_empty_says_when_it_speaks():
 
 
 def test_provisioning_points_at_what_there_is():
-    """The data source has a fixed address, nothing is edited in the browser, and no secret is written down."""
+    """The data source has a fixed address, nothing is edited in the browser, no secret is written down."""
     source = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yml").read_text())["datasources"][0]
     (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "baleen.yml").read_text())["providers"]
 
