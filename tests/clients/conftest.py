@@ -86,7 +86,7 @@ NAMES = (
         f"{library}-{how}-{what}"
         for library in ("discord-py", "nextcord", "disnake", "py-cord")
         for how in ("sync", "async")
-        for what in ("talk", "change", "send", "limited")
+        for what in ("talk", "change", "hurry", "send")
     ),
     *(
         "requests",
@@ -102,7 +102,7 @@ NAMES = (
 
 
 def _source(number: int, name: str) -> Source:
-    limit = Limit(requests=1, seconds=1) if name.endswith("limited") else None
+    limit = Limit(requests=1, seconds=3) if name.endswith("hurry") else None
     token = f"{number:02d}" + "abcdefghijk_-ABCDEFGHIJK" * 2 + "0123456789wxyzWXYZ"
     return Source(name=name, id=str(10**17 + number), token=token, limit=limit)
 

@@ -90,6 +90,11 @@ async def change(hook: Any) -> dict[str, Any]:
     }
 
 
+async def hurry(hook: Any) -> dict[str, Any]:
+    """Two messages in a row, where one in three seconds is allowed."""
+    return {"contents": [(await done(hook.send(words, wait=True))).content for words in ("one", "two")]}
+
+
 async def send(hook: Any) -> dict[str, Any]:
     """One message, and no more."""
     told = await done(hook.send("patience", wait=True))
@@ -116,6 +121,6 @@ async def run() -> None:
             await done(one.session.close())
 
 
-SCENES = {"talk": talk, "change": change, "send": send, "redirected": redirected}
+SCENES = {"talk": talk, "change": change, "hurry": hurry, "send": send, "redirected": redirected}
 stranger = made(UNKNOWN)
 asyncio.run(run())
