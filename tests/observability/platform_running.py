@@ -44,9 +44,10 @@ watches:
 
 @dataclass(frozen=True)
 class Running:
-    """The services that run, by job, each with where it listens."""
+    """The services that run, by job, each with where it listens; and where nats-server tells of itself."""
 
     urls: Mapping[str, str]
+    monitor: str
 
     def metrics(self, job: str) -> str:
         """What one shows to Prometheus."""
@@ -93,7 +94,9 @@ def running_platform(folder: Path) -> Iterator[Running]:
                 "UW_INGEST_CALENDAR": "always_open",
             },
         )
-        yield Running({"uw-ingest": ingest(), "ws-gateway": gateway(), "alert-bridge": bridge()})
+        urls = {"uw-ingest": ingest(), "ws-gateway": gateway(), "alert-bridge": bridge()}
+        (announced,) = (nats.folder / "ports").glob("*.ports")
+        yield Running(urls, json.loads(announced.read_text())["monitoring"][0])
 
 
 @contextmanager
