@@ -109,7 +109,8 @@ async def test_a_defect_is_answered_in_discords_words(tmp_path):
     source = add_source(tmp_path / "s.json", "bot")
     registry = CollectorRegistry()
     outlet = BrokenOutlet(within=1, at_most=1)
-    desk = Desk(Settings(port=0), Sources([source]), outlet, Metrics(registry), Mint(1), SystemClock())
+    clock = SystemClock()
+    desk = Desk(Settings(port=0), Sources([source], clock), outlet, Metrics(registry), Mint(1), clock)
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
     app = _app(desk, Health("alert-bridge"), registry, Books())
     sockets = [listen_on("127.0.0.1", 0)]

@@ -71,7 +71,7 @@ def test_credentials_have_the_shape_clients_check(tmp_path):
 def test_a_wrong_id_and_a_wrong_token_look_the_same(tmp_path):
     """Neither says which half was right."""
     source = add_source(tmp_path / "s.json", "local")
-    sources = Sources([source])
+    sources = Sources([source], Clock(NOW))
 
     said = set()
     for webhook_id, token in [

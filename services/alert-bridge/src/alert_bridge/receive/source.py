@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alert_bridge.errors import UnknownWebhook
-from baleen_runtime.clock import Clock, SystemClock
+from baleen_runtime.clock import Clock
 
 Fields = Literal["alert_type", "severity", "symbol", "title", "content", "url", "id", "occurred_at"]
 MAPPED: tuple[str, ...] = get_args(Fields)
@@ -89,8 +89,8 @@ class Sources:
     A token is looked up by its digest, which nobody can aim, and then compared in constant time.
     """
 
-    def __init__(self, sources: Iterable[Source] = (), clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
+    def __init__(self, sources: Iterable[Source], clock: Clock) -> None:
+        self._clock = clock
         self._by_digest: dict[bytes, tuple[str, datetime | None, Source]] = {}
         self.replace(sources)
 

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from alert_bridge.errors import SourcesUnreadable
 from alert_bridge.receive.source import OldToken, Source, Sources
+from baleen_runtime.clock import SystemClock
 
 _ALPHABET = string.ascii_letters + string.digits + "-_"
 _TOKEN_LENGTH = 68  # what Discord's own tokens have; some clients check
@@ -29,9 +30,9 @@ def load_sources(path: Path | None) -> Sources:
         SourcesUnreadable: it is missing or not such a file.
     """
     if path is None:
-        return Sources()
+        return Sources((), SystemClock())
     try:
-        return Sources(read_sources(path.read_bytes(), path))
+        return Sources(read_sources(path.read_bytes(), path), SystemClock())
     except FileNotFoundError:
         raise SourcesUnreadable(
             f"ALERT_BRIDGE_SOURCES names {path}, which does not exist: make it with `alert-bridge source add`"
