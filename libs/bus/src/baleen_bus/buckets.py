@@ -147,7 +147,7 @@ BUCKETS: Final[Mapping[str, BucketSpec]] = {
                 KeyForm(
                     "account.<destination>",
                     "how many alerts ended how, through which number, and which before it have not; "
-                    "refreshed daily",
+                    "written again each minute or two",
                     _BRIDGE,
                     _BRIDGE,
                 ),

@@ -65,6 +65,7 @@ class Courier:
         while not self._leaving.is_set():
             try:
                 await self._serve()
+                await self._rest(_AGAIN_AFTER)
             except (Unreachable, ApiRefused, BegunAnewError) as reason:
                 self.problem = str(reason)
                 log.info("a destination is taken up anew", destination=self.name, why=str(reason))

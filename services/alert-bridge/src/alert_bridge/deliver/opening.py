@@ -91,11 +91,7 @@ async def _found(
     entry = await bucket.read(names.account_of(destination))
     kept = None if entry is None else kept_in(entry.value)
     consumer = await standing(bus, names.ALERTS, name)
-    if kept is None:
-        after = _after(stream, consumer, destination)
-        at = clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        kept = Kept(destination, Counts(stream.epoch, after, after), at)
-    elif kept.counts.epoch != stream.epoch:
+    if kept is not None and kept.counts.epoch != stream.epoch:
         log.error(
             "the stream of alerts was made anew; what had not been delivered of the old one is lost",
             destination=destination,
@@ -104,16 +100,21 @@ async def _found(
         after = max(0, stream.first_seq - 1)
         kept = replace(kept, counts=Counts(stream.epoch, after, after))
     if consumer is None:
-        start = kept.counts.through + 1
+        start = (stream.last_seq if kept is None else kept.counts.through) + 1
         consumer = await make(bus, names.ALERTS, name, names.PATTERN, start)
-        log.info("a consumer was made", destination=destination, consumer=name, start=start)
+        log.info("a consumer was made", destination=destination, consumer=name, start=consumer.start)
+    if kept is None:
+        after = _after(consumer, destination)
+        at = clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        kept = Kept(destination, Counts(stream.epoch, after, after), at)
     return kept, consumer
 
 
-def _after(stream: StreamState, consumer: Standing | None, destination: str) -> int:
-    """The last number that does not concern a destination of which nothing is kept."""
-    if consumer is None:
-        return stream.last_seq
+def _after(consumer: Standing, destination: str) -> int:
+    """The last number that does not concern a destination of which nothing is kept.
+
+    The consumer tells it, since another replica may have made that a moment ago.
+    """
     if consumer.ack_floor >= consumer.start:
         log.error(
             "the account of a destination is gone; it counts anew from what is not acknowledged",

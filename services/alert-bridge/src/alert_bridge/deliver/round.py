@@ -7,11 +7,11 @@ says when it begins, and hands back the verdict. Every alert ends exactly once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from alert_bridge.carried import Carried
 from alert_bridge.deliver.ends import End, Key, State
+from alert_bridge.deliver.held import Held
 from alert_bridge.deliver.queue import Item, Offer, Parcel, Queue
 from alert_bridge.destinations.destination import Delivered, Later, Rejected
 from alert_bridge.reasons import Dead, Suppressed, Wait
@@ -27,15 +27,6 @@ _PRESSED: Final = 0.9
 EDITS: Final = "discord.edits"
 DELETES: Final = "discord.deletes"
 """Labels of an alert that changes an earlier message, instead of being one."""
-
-
-@dataclass(slots=True)
-class Group:
-    """What is told in one digest, when it is due; times in seconds of the epoch."""
-
-    until: float
-    why: Wait
-    items: list[Item] = field(default_factory=list)
 
 
 class Round:
@@ -65,7 +56,7 @@ class Round:
         self._open: dict[Key, int] = {}
         self._bytes = 0
         self._queue = Queue()
-        self._groups: dict[tuple[str, str], Group] = {}
+        self._held = Held()
         self._frozen = 0
         """How many alerts of the queue the message holds that is sent, or was and will be again."""
         self._flying = False
@@ -84,13 +75,12 @@ class Round:
     @property
     def held(self) -> int:
         """How many wait for their group to be due."""
-        return sum(len(group.items) for group in self._groups.values())
+        return len(self._held)
 
     @property
     def waiting_for(self) -> Wait | None:
         """Why the next one in a group waits, where nothing else does."""
-        first = min(self._groups.values(), key=lambda group: group.until, default=None)
-        return first.why if first is not None and not self._queue.parcels else None
+        return None if self._queue.parcels else self._held.why
 
     def take(
         self,
@@ -135,8 +125,8 @@ class Round:
 
     def tick(self, now: float) -> list[End]:
         """Releases the groups that are due, and gives up what is too old."""
-        for place in [place for place, group in self._groups.items() if group.until <= now]:
-            self._release(place, now)
+        for parcel in self._held.release_due(now):
+            self._queue.add(parcel)
         ends: list[End] = []
         while not self._flying and self._queue.parcels:
             items = self._queue.parcels[0].items
@@ -154,10 +144,11 @@ class Round:
 
     def next_due(self) -> float | None:
         """When `tick` has something to do, if nothing else happens before."""
-        due = [group.until for group in self._groups.values()]
-        if self._queue.parcels and not self._flying:
-            due.append(min(item.since for item in self._queue.parcels[0].items) + self._give_up_after)
-        return min(due, default=None)
+        due = self._held.next_due()
+        if not self._queue.parcels or self._flying:
+            return due
+        old = min(item.since for item in self._queue.parcels[0].items) + self._give_up_after
+        return old if due is None else min(due, old)
 
     def offer(self) -> Offer | None:
         """What the next message may be made of; the same alerts until it is known what became of it."""
@@ -245,27 +236,13 @@ class Round:
         self._frozen, self._flying = 0, False
 
     def _hold(self, item: Item, decision: Hold, now: float, came: float) -> None:
-        place = (decision.route, decision.key)
-        group = self._groups.get(place)
-        if group is not None and came >= group.until:
-            self._release(place, now)
-            group = None
-        if group is None:
-            group = self._groups[place] = Group(decision.until.timestamp(), decision.why)
-        group.items.append(item)
-        if group.until <= now or (decision.most is not None and len(group.items) >= decision.most):
-            self._release(place, now)
-        elif len(self._open) >= _PRESSED * self._most and 2 * self.held >= len(self._open):
-            fullest = max(self._groups, key=lambda found: len(self._groups[found].items))
-            self.released_early += self._release(fullest, now)
-
-    def _release(self, place: tuple[str, str], now: float) -> int:
-        """Puts a group into the queue; the age of its alerts counts from when it was due, or from now."""
-        group = self._groups.pop(place)
-        for item in group.items:
-            item.since = max(item.since, min(now, group.until))
-        self._queue.add(Parcel(group.items, digest=len(group.items) > 1))
-        return len(group.items)
+        released = self._held.add(item, decision, now=now, came=came)
+        for parcel in released:
+            self._queue.add(parcel)
+        if not released and len(self._open) >= _PRESSED * self._most and 2 * self.held >= len(self._open):
+            parcel = self._held.release_largest(now)
+            self.released_early += len(parcel.items)
+            self._queue.add(parcel)
 
     def _landed(self) -> tuple[bool, list[Item]]:
         """Takes what was sent out of the queue."""

@@ -70,8 +70,8 @@ class Sending:
         self._stirred = asyncio.Event()
         self._leaving = False
         self._packed: Packed | None = None
-        self._anew: set[int] = set()
-        """Edits whose message is gone: they are told as news."""
+        self._news: int | None = None
+        """The edit whose message is gone: it is told as news."""
 
     def stir(self) -> None:
         """There may be something to send."""
@@ -105,7 +105,7 @@ class Sending:
 
     async def _tell(self, offer: Offer) -> None:
         """Sends the next message, and does what the answer means."""
-        if offer.items[0].change and offer.items[0].key[0] not in self._anew:
+        if offer.items[0].change and offer.items[0].key[0] != self._news:
             verdict = await self._change(offer)
         else:
             verdict = await self._say(offer)
@@ -163,7 +163,7 @@ class Sending:
         if change.deletes:
             self._settling.settle(self._round.nothing_to_change(verdict.detail))
         else:
-            self._anew.add(carried.seq)
+            self._news = carried.seq
             self._packed = None
             self._round.again()
         return None
