@@ -291,3 +291,16 @@ async def test_the_schema_is_published(bridge):
     body = described["paths"]["/alerts"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body == schema
     assert "/in/grafana/{webhook_id}/{token}" in described["paths"]
+
+
+async def test_what_no_receiver_takes_is_said_so(bridge):
+    """An unknown dialect is 404, a wrong method 405; neither is counted as an alert."""
+    unknown = await bridge.client.post("/in/nagios", json=SAID)
+    wrong = [
+        await bridge.client.put("/alerts", json=SAID),
+        await bridge.client.get("/in/json"),
+        await bridge.client.put(bridge.webhook, json=SAID),
+    ]
+
+    assert (unknown.status_code, unknown.json()["message"]) == (404, "404: Not Found")
+    assert {answer.status_code for answer in wrong} == {405}
