@@ -102,13 +102,20 @@ class Reader:
             if self._patterns != before:
                 self._reopen.set()
 
-    async def finish(self) -> None:
-        """Say what is left to be said, wait a moment for it, and write down how far it got."""
-        if not self._begun:
-            return
-        self._sum_up(self._now + SUMMED_UP)
-        await self._speaker.drain(within=SETTLED)
-        await self._write()
+    def say_the_rest(self) -> None:
+        """Say what was to be said later: nothing is heard any more."""
+        if self._begun:
+            self._sum_up(self._now + SUMMED_UP)
+
+    async def write_down(self) -> None:
+        """Write down how far it got.
+
+        Raises:
+            Superseded: another replica writes where this one stands.
+            BusError: the bus does not take it now.
+        """
+        if self._begun:
+            await self._write()
 
     def _stand(self, watches: Sequence[Watch], marks: Mapping[str, int], end: int) -> None:
         had = {sentry.watch.name: sentry for sentry in self._sentries.standing}

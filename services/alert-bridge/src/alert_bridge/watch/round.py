@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 import structlog
 
@@ -15,6 +16,9 @@ from alert_bridge.watch.reader import Reader
 from baleen_bus import Bucket, BusError
 from baleen_bus.buckets import DELIVERY
 from baleen_bus.connection import end_task
+
+LAST_WORDS: Final = 2.0
+"""Seconds for what is said on leaving to be stored; what is not is said by whoever watches next."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,10 +51,15 @@ class Round:
 
     async def finish(self) -> None:
         """Stop hearing, say the rest, write down how far it got; `run` is to be cancelled afterwards."""
-        for reader, task in self._readers.values():
+        readers = [reader for reader, _ in self._readers.values()]
+        for _, task in self._readers.values():
             await end_task(task)
+        for reader in readers:
+            reader.say_the_rest()
+        await self._around.publisher.drain(within=LAST_WORDS)
+        for reader in readers:
             try:
-                await reader.finish()
+                await reader.write_down()
             except (BusError, Superseded) as error:
                 log.info("a position is not written", stream=reader.stream, problem=str(error))
 

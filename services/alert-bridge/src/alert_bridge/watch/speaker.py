@@ -40,10 +40,6 @@ class Speaker:
             if self._unsaid:
                 await asyncio.sleep(AGAIN_AFTER)
 
-    async def drain(self, within: float) -> None:
-        """Wait so many seconds for what is under way."""
-        await self._publisher.drain(within)
-
     def _offer(self, alert: Alert, progress: Progress, seq: int) -> None:
         def on_stored(_: Stored) -> None:
             progress.ended(seq)
