@@ -59,6 +59,7 @@ class SpoolFile:
     """
 
     def __init__(self, path: Path, *, max_bytes: int) -> None:
+        self.extent = Extent()
         self._lock = lock_beside(path)
         try:
             self._db = open_database(path, max_bytes)
@@ -84,7 +85,7 @@ class SpoolFile:
         Raises:
             sqlite3.Error: the disk did not take it.
         """
-        before = getattr(self, "extent", Extent())
+        before = self.extent
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
