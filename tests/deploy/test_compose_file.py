@@ -72,6 +72,54 @@ def test_images_base_and_network_can_be_chosen():
     text = COMPOSE.read_text()
     for variable in ("NATS_IMAGE", "PYTHON_IMAGE", "IMAGE_PREFIX", "IMAGE_TAG", "BUILD_NETWORK"):
         assert f"${{{variable}:-" in text
+    for variable in ("PROMETHEUS_IMAGE", "NATS_EXPORTER_IMAGE", "GRAFANA_IMAGE"):
+        assert f"${{{variable}:-" in text
+
+
+def unpinned(services: dict[str, Any]) -> list[str]:
+    """Return the images whose tag says nothing of what is in them."""
+    images = [one["image"].rpartition(":-")[2].removesuffix("}") for one in services.values()]
+    return [image for image in images if ":" not in image or image.endswith(":latest")]
+
+
+def test_every_image_of_others_has_a_version():
+    """What comes up tomorrow is what came up today."""
+    assert unpinned({name: one for name, one in SERVICES.items() if "build" not in one}) == []
+    images = ("${X_IMAGE:-prom/prometheus:latest}", "${X_IMAGE:-prom/prometheus}", "nats:2-alpine")
+    assert unpinned({image: {"image": image} for image in images}) == [
+        "prom/prometheus:latest",
+        "prom/prometheus",
+    ]
+
+
+def test_every_file_that_is_mounted_exists():
+    """A misspelt one would be made as an empty folder."""
+    for name, one in SERVICES.items():
+        for volume in one.get("volumes", []):
+            source = volume.split(":")[0]
+            assert not source.startswith(".") or (ROOT / source).exists(), (name, source)
+
+
+def scraped(config: dict[str, Any]) -> set[str]:
+    """Return host:port of everything that a configuration of Prometheus scrapes."""
+    found = set[str]()
+    for job in config["scrape_configs"]:
+        found |= {target for group in job.get("static_configs", []) for target in group["targets"]}
+        found |= {f"{name}:{by['port']}" for by in job.get("dns_sd_configs", []) for name in by["names"]}
+    return found
+
+
+def test_prometheus_scrapes_every_service_where_it_listens():
+    """By the names and ports that the containers have."""
+    ports = {
+        name: one["ports"][0].rpartition(":")[2]
+        for name, one in SERVICES.items()
+        if name in ("uw-ingest", "ws-gateway", "alert-bridge")
+    }
+    config = yaml.safe_load((ROOT / "observability/prometheus/prometheus.yml").read_text())
+    expected = {f"{name}:{port}" for name, port in ports.items()}
+    assert scraped(config) == expected | {"localhost:9090", "nats-exporter:7777"}
+    assert "-port=7777" in SERVICES["nats-exporter"]["command"]
 
 
 def unread(example: str, compose: str) -> set[str]:
