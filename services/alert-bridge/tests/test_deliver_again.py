@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alert_bridge.deliver import names
+from alert_bridge.deliver.couriers import resume
 from alert_bridge.deliver.ends import State
 from alert_bridge.deliver.ledger import Ledger
 from alert_bridge.deliver.letters import replay_of
 from alert_bridge.deliver.standing import kept_in
 from alert_bridge.deliver.testing import GivenRules, Serving, Taker, an_alert, rules_for, serving
 from alert_bridge.deliver.upkeep import forget, refresh
-from alert_bridge.destinations.destination import Rejected
+from alert_bridge.destinations.destination import Delivered, Rejected
 from alert_bridge.errors import StillServed
 from baleen_bus import Bucket, fetch_newest
 from baleen_bus.buckets import DELIVERY
@@ -163,3 +164,30 @@ async def test_the_account_of_what_nobody_serves_is_kept_alive(nats_server: Nats
 
     kept = kept_in(after.value)
     assert (kept.counts, kept.served_by) == (kept_in(before.value).counts, "")
+
+
+async def test_the_bridges_user_may_do_all_that_deliveries_need_and_nothing_is_denied(
+    nats_server_with_users: NatsServer,
+):
+    """With the permissions that ship: a delivery, a dead letter, one sent again, a stop, a takeover."""
+    taker, rules = Taker(), GivenRules(rules_for("desk"))
+    taker.answers.extend([Delivered(), NO])
+    server = nats_server_with_users
+    access = server.credentials("alert-bridge")
+    async with serving(server.url, {"desk": taker}, rules, access=access) as one:
+        await one.store(an_alert(1), an_alert(2))
+        await one.until_quiet(2)
+        await again(one, (await letters(one))[0])
+        assert await until_recorded(one, 2, 1) is State.DELIVERED
+        await asyncio.wait_for(one.couriers.leave(), 10)
+        assert one.bus.stats.denials == 0
+    async with serving(server.url, {"desk": taker}, rules, replica="two", access=access) as two:
+        await two.store(an_alert(3), an_alert(4, labels={"discord.deletes": "1", "discord.edits_seq": "1"}))
+        account = await two.until_quiet(4)
+        await resume(two.bus, "desk", "now")
+        rules.change(rules_for())
+        await eventually(lambda: not two.couriers.posts)
+        assert await forget(two.bus, SystemClock(), "desk") == 0
+        assert two.bus.stats.denials == 0
+
+    assert (account.delivered, account.dead, taker.deletes) == (2, {"rejected": 1}, [])

@@ -11,6 +11,8 @@ from typing import Final
 FIRST: Final = 1.0
 """Seconds; the longest wait after one failure. It doubles with every further one."""
 CAP: Final = 900.0
+SHORTEST: Final = 0.01
+"""Seconds between two tries, at least, of a destination that asks for no time at all; it doubles up to `FIRST`."""
 OPENS_AFTER: Final = 5
 
 
@@ -40,6 +42,7 @@ class Breaker:
         self._cap = cap
         self._opens_after = opens_after
         self._until = 0.0
+        self._held_off = 0
         self._stopped = False
 
     @property
@@ -67,13 +70,15 @@ class Breaker:
         self._until = now + max(after or 0.0, chance * longest)
 
     def held_off(self, why: str, now: float, after: float | None) -> None:
-        """A limit was obeyed; that is no failure."""
+        """A limit was obeyed; that is no failure. One that asks for no time again and again gets some."""
         self.why = why
-        self._until = max(self._until, now + (FIRST if after is None else after))
+        least = min(FIRST, SHORTEST * 2.0 ** min(self._held_off, 30))
+        self._held_off += 1
+        self._until = max(self._until, now + (FIRST if after is None else max(after, least)))
 
     def passed(self) -> None:
         """It answered as one that is well does."""
-        self.failures = 0
+        self.failures = self._held_off = 0
         self.why = ""
         self._until = 0.0
 

@@ -189,12 +189,8 @@ class Couriers:
     ) -> None:
         """Brings what is served to what the rules say."""
         wanted = self._holder.rules.destinations
-        for name in [name for name in self.posts if name not in wanted]:
-            log.info("a destination is no longer in the rules; its alerts wait on the bus", destination=name)
-            await self.posts[name].leave(LEAVE_WITHIN)
-            await self._forget(name)
         changes = []
-        for name, spec in wanted.items():
+        for name, spec in wanted.items():  # first, since what is accepted before is not told to a new one
             if name not in self.posts:
                 made = self.posts[name] = post(name, spec)
                 task = self._tasks[name] = asyncio.create_task(made.run(), name=f"post-{name}")
@@ -202,8 +198,15 @@ class Couriers:
             elif self.posts[name].spec != spec:
                 log.info("a destination is served by new rules", destination=name)
                 changes.append(self.posts[name].respec(spec, LEAVE_WITHIN))
+        for name in self.posts.keys() - wanted.keys():
+            log.info("a destination is no longer in the rules; its alerts wait on the bus", destination=name)
+            changes.append(self._leave(name))
         await asyncio.gather(*changes)
         self.on_arranged()
+
+    async def _leave(self, name: str) -> None:
+        await self.posts[name].leave(LEAVE_WITHIN)
+        await self._forget(name)
 
     async def _forget(self, name: str) -> None:
         post, task = self.posts.pop(name), self._tasks.pop(name)

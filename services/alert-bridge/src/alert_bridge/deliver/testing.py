@@ -193,10 +193,11 @@ async def serving(
     replica: str = "one",
     longest_wait: float = 0.05,
     beside: bool = False,
+    access: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Serving]:
     """One replica that serves *takers* by *rules*; ends as a crash would.
 
-    It has the lease of each at once, unless it runs *beside* others.
+    It has the lease of each at once, unless it runs *beside* others. *access* is its user and password.
     """
     said: list[Alert] = []
     couriers = Couriers(
@@ -209,7 +210,13 @@ async def serving(
         longest_wait=longest_wait,
     )
     async with (
-        open_bus(url=url, name=f"test/{replica}", connect_within=10) as bus,
+        open_bus(
+            url=url,
+            user=(access or {}).get("user"),
+            password=(access or {}).get("password"),
+            name=f"test/{replica}",
+            connect_within=10,
+        ) as bus,
         Publisher(bus, source="test") as publisher,
     ):
         if not beside:
