@@ -9,7 +9,7 @@ from types import MappingProxyType, SimpleNamespace
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from baleen_bus.doubts import Doubt, Doubts
@@ -56,12 +56,18 @@ def alert(*said: object) -> Alert:
     return alert_of(*said, id="a1", now=NOW)
 
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine makes data slowly, which says nothing about the code."""
+
+
+@UNHURRIED
 @given(JSON)
 def test_what_is_json_stays_as_it_is(value):
     """To the letter."""
     assert plain(value) == value
 
 
+@UNHURRIED
 @given(ANYTHING)
 def test_anything_becomes_json_that_travels(value):
     """And that the contract takes."""
