@@ -48,6 +48,18 @@ def test_an_obeyed_limit_is_no_failure():
     assert breaker.failures == 0
 
 
+def test_one_that_asks_for_no_time_is_not_asked_in_a_circle():
+    """It gets a little more each time, up to a second; an answer that is well begins anew."""
+    breaker, now = Breaker(), 0.0
+    for _ in range(20):
+        breaker.held_off("rate_limited", now, 0.0)
+        now += breaker.ready_in(now)
+    assert now > 10.0
+    breaker.passed()
+    breaker.held_off("rate_limited", now, 0.0)
+    assert breaker.ready_in(now) < 0.1
+
+
 def test_a_stopped_one_stays_so_until_somebody_acts():
     """Then it is tried at once."""
     breaker = Breaker()
