@@ -386,6 +386,24 @@ async def test_a_destination_that_the_rules_no_longer_name_keeps_what_waits_for_
     assert (taker.seqs, account.delivered) == ([1, 2, 3, 4, 5], 5)
 
 
+async def test_a_new_destination_does_not_wait_for_one_that_hangs_and_goes(nats_server: NatsServer):
+    """Alerts wait for it as soon as it is named, while the other may still finish its message."""
+    takers, rules = {"desk": Taker(), "ops": Taker("ops")}, GivenRules(rules_for("desk"))
+    takers["desk"].open.clear()
+    async with serving(nats_server.url, takers, rules) as one:
+        await one.store(an_alert(1))
+        await eventually(lambda: takers["desk"].ahead == 1)
+        rules.change(rules_for("ops"))
+        await eventually(lambda: "ops" in one.couriers.posts, within=3)
+        async with asyncio.timeout(3):
+            await one.couriers.posts["ops"].enrolled.wait()
+        assert takers["desk"].ahead == 1
+        takers["desk"].open.set()
+        await eventually(lambda: "desk" not in one.couriers.posts)
+        await one.store(an_alert(2))
+        await eventually(lambda: takers["ops"].seqs == [2])
+
+
 async def test_what_the_stream_let_go_of_is_named(nats_server: NatsServer):
     """A destination that was away for too long misses alerts, never in silence."""
     taker, rules = Taker(), GivenRules(rules_for("desk"))
