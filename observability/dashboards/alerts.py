@@ -10,8 +10,7 @@ _RATE: Final = f"{{{CHOSEN}}}[$__rate_interval]"
 _NOW: Final = f"{{{CHOSEN}}}"
 _SPOOLED: Final = "a spool is configured (ALERT_BRIDGE_SPOOL)"
 _WATCHED: Final = "the rules have a watch"
-_SENT: Final = "an alert was sent"
-_DEAD: Final = "an alert is given up (drill: break a destination)"
+_SERVED: Final = "the rules name a destination, and it was told of an alert"
 
 
 def _account(state: str, by: str = "destination") -> str:
@@ -74,6 +73,7 @@ _ACCOUNT: Final = Row(
             Unit.COUNT,
             (Query(_account("accepted"), "{{destination}}"),),
             width=6,
+            needs=_SERVED,
         ),
         Panel(
             "Delivered by destination",
@@ -81,6 +81,7 @@ _ACCOUNT: Final = Row(
             Unit.COUNT,
             (Query(_account("delivered"), "{{destination}}"),),
             width=6,
+            needs=_SERVED,
         ),
         Panel(
             "In flight by destination",
@@ -88,6 +89,7 @@ _ACCOUNT: Final = Row(
             Unit.COUNT,
             (Query(_account("in_flight"), "{{destination}}"),),
             width=6,
+            needs=_SERVED,
         ),
         Panel(
             "Unaccounted by destination",
@@ -96,6 +98,7 @@ _ACCOUNT: Final = Row(
             Unit.COUNT,
             (Query(f"abs({_account('unaccounted')})", "{{destination}}"),),
             width=6,
+            needs=_SERVED,
         ),
         Panel(
             "Suppressed by reason",
@@ -103,7 +106,7 @@ _ACCOUNT: Final = Row(
             "match what it should.",
             Unit.COUNT,
             (Query(_account("suppressed", "destination, reason"), "{{destination}} {{reason}}"),),
-            quiet="the rules suppress an alert",
+            needs=_SERVED,
             width=12,
         ),
         Panel(
@@ -112,7 +115,7 @@ _ACCOUNT: Final = Row(
             "`expired`: the stream no longer has it.",
             Unit.COUNT,
             (Query(_account("dead", "destination, reason"), "{{destination}} {{reason}}"),),
-            quiet=_DEAD,
+            needs=_SERVED,
             width=12,
         ),
     ),
@@ -191,6 +194,7 @@ _OUT: Final = Row(
                     "{{destination}} {{reason}}",
                 ),
             ),
+            needs=_SERVED,
         ),
         Panel(
             "Waiting by destination",
@@ -206,6 +210,7 @@ _OUT: Final = Row(
                     "{{destination}} behind",
                 ),
             ),
+            needs=_SERVED,
         ),
         Panel(
             "Oldest open by destination",
@@ -217,6 +222,7 @@ _OUT: Final = Row(
                     "{{destination}}",
                 ),
             ),
+            needs=_SERVED,
         ),
         Panel(
             "Requests to destinations by outcome",
@@ -229,7 +235,7 @@ _OUT: Final = Row(
                     "{{destination}} {{outcome}}",
                 ),
             ),
-            quiet=_SENT,
+            needs=_SERVED,
         ),
         Panel(
             "Time of a request",
@@ -242,7 +248,7 @@ _OUT: Final = Row(
                     "{{destination}}",
                 ),
             ),
-            quiet=_SENT,
+            needs=_SERVED,
         ),
         Panel(
             "Said again, told early",
@@ -256,6 +262,7 @@ _OUT: Final = Row(
                     "{{destination}} early",
                 ),
             ),
+            needs=_SERVED,
         ),
     ),
 )
@@ -275,7 +282,7 @@ _SPOOL: Final = Row(
                     "{{instance}} refused",
                 ),
             ),
-            quiet=_SPOOLED,
+            needs=_SPOOLED,
             width=6,
         ),
         Panel(
@@ -290,7 +297,7 @@ _SPOOL: Final = Row(
                     "{{instance}}",
                 ),
             ),
-            quiet=_SPOOLED,
+            needs=_SPOOLED,
             width=6,
         ),
         Panel(
@@ -298,7 +305,7 @@ _SPOOL: Final = Row(
             "Age of the oldest alert kept.",
             Unit.SECONDS,
             (Query(f"max by (instance) (baleen_alert_bridge_spool_oldest_seconds{_NOW})", "{{instance}}"),),
-            quiet=_SPOOLED,
+            needs=_SPOOLED,
             width=6,
         ),
         Panel(
@@ -310,7 +317,7 @@ _SPOOL: Final = Row(
                 Query(f"sum(rate(baleen_alert_bridge_spool_carried_total{_RATE}))", "carried"),
                 Query(f"max(baleen_alert_bridge_spool_failing{_NOW})", "failing"),
             ),
-            quiet=_SPOOLED,
+            needs=_SPOOLED,
             width=6,
         ),
     ),
@@ -357,7 +364,7 @@ _WATCHES: Final = Row(
                     "{{rule}} failed",
                 ),
             ),
-            quiet=_WATCHED,
+            needs=_WATCHED,
         ),
     ),
 )

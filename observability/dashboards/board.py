@@ -17,6 +17,8 @@ CHOSEN: Final = 'namespace=~"$namespace",job=~"$job",instance=~"$instance"'
 """The selector of every query of ours: what the variables of a dashboard have chosen."""
 QUIET: Final = "Empty until"
 """Begins the part of a description that says when a panel speaks, if it does not under normal load."""
+LACKS: Final = "Empty unless"
+"""Begins the part that says what has to be there for it."""
 TAG: Final = "baleen"
 
 
@@ -57,6 +59,7 @@ class Panel:
         title: what it shows, in few words.
         says: what it means, and what to do when it looks wrong.
         quiet: what has to happen before it shows anything; empty if normal load does.
+        needs: what has to be there for it, where that may be missing; empty if it is always there.
         limits: the values from which on a colour holds; the first has none. A panel with limits is a light.
         words: what a light says instead of a number.
     """
@@ -69,11 +72,17 @@ class Panel:
     width: int = 8
     limits: Sequence[tuple[float | None, Colour]] = ()
     words: Mapping[int, str] | None = None
+    needs: str = ""
 
     @property
     def description(self) -> str:
         """What is shown beside the title."""
-        return f"{self.says} {QUIET} {self.quiet}." if self.quiet else self.says
+        sentences = [self.says]
+        if self.needs:
+            sentences.append(f"{LACKS} {self.needs}.")
+        if self.quiet:
+            sentences.append(f"{QUIET} {self.quiet}.")
+        return " ".join(sentences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +114,9 @@ def light(
     words: Mapping[int, str] | None = None,
     width: int = 4,
     legend: str = "",
-    quiet: str = "",
 ) -> Panel:
     """Return a panel that is green or red."""
-    return Panel(title, says, unit, (Query(expr, legend or title),), quiet, width, limits, words)
+    return Panel(title, says, unit, (Query(expr, legend or title),), "", width, limits, words)
 
 
 def model_of(board: Board) -> models.Dashboard:

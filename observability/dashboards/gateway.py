@@ -129,6 +129,7 @@ _CLIENTS: Final = Row(
             "seconds.",
             Unit.COUNT,
             (Query(_sum("clients", "dialect"), "{{dialect}}"),),
+            needs="a client is connected",
         ),
         Panel(
             "Coming and going",

@@ -203,6 +203,7 @@ _ALERTS: Final = Row(
                     f"sum(max by (destination) (baleen_alert_bridge_account_in_flight{_NOW}))", "in flight"
                 ),
             ),
+            needs="the rules name a destination, and it was told of an alert",
         ),
         Panel(
             "Time to accept an alert",

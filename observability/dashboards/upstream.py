@@ -26,7 +26,8 @@ _SOCKETS: Final = Row(
             "Sockets above the ceiling",
             "Open sockets less those that may be open at once. Above 0 upstream will close some of them: "
             "find a program outside Baleen that uses the same token.",
-            f"sum(baleen_ingest_upstream_connected{_NOW}) - max(baleen_ingest_socket_ceiling{_NOW})",
+            f"clamp_min(sum(baleen_ingest_upstream_connected{_NOW}) "
+            f"- max(baleen_ingest_socket_ceiling{_NOW}), 0)",
             limits=((None, Colour.GOOD), (1, Colour.BAD)),
         ),
         light(

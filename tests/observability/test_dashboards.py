@@ -129,15 +129,6 @@ def test_an_expression_that_is_none_is_found_out(tmp_path: Path):
     assert checked([put("sum(rate(up[$__rate_interval])")], tmp_path).returncode != 0
 
 
-def test_every_panel_that_may_be_empty_says_when_it_speaks():
-    """What is quiet names what makes it speak, so that nobody takes an empty panel for a broken one."""
-    for file in FILES:
-        for panel in panels(dashboard(file)):
-            before, said, until = panel["description"].partition(" Empty until ")
-            assert before
-            assert not said or len(until) > len("it is."), panel["title"]
-
-
 def test_provisioning_points_at_what_there_is():
     """The data source has a fixed address, nothing is edited in the browser, no secret is written down."""
     source = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yml").read_text())["datasources"][0]

@@ -80,7 +80,10 @@ def speaks(one: Asked, seen: Prometheus) -> bool:
 
 
 def test_every_panel_speaks_under_load(tmp_path: Path):
-    """Each expression has data, or its panel says what makes it speak; and a metric that is none has no data."""
+    """Each expression has data, or its panel names the drill that makes it speak; what is no metric has none.
+
+    The platform has all that a panel may need, so what is empty for want of that is a failure too.
+    """
     with running_platform(tmp_path) as platform, watched(platform, tmp_path) as seen:
         mute = list(EVERY)
         deadline = time.monotonic() + SPEAK_WITHIN
