@@ -2,7 +2,6 @@
 
 import asyncio
 import resource
-import signal
 from datetime import UTC, datetime
 
 import pytest
@@ -75,7 +74,7 @@ async def test_discord_clients_hear_nothing_of_the_outage(bridge_with, nats_serv
 
 async def test_only_the_first_waits_for_a_bus_that_hangs(bridge_with, nats_server, alerts, tmp_path):
     """An unconfirmed alert is spooled after `store_within`, the next one at once; each is stored once."""
-    async with bridge_with(spool=tmp_path / "spool", store_within=0.4) as bridge:
+    async with bridge_with(spool=tmp_path / "spool", store_within=1.5) as bridge:
         await until_connected(bridge)
         nats_server.freeze()
         first = await bridge.client.post("/alerts", json={**BARE, "id": 1})
@@ -85,7 +84,7 @@ async def test_only_the_first_waits_for_a_bus_that_hangs(bridge_with, nats_serve
         third = await bridge.client.post("/alerts", json={**BARE, "id": 3})
 
     assert (first.json()["spooled"], second.json()["spooled"]) == (True, True)
-    assert second.elapsed.total_seconds() < 0.4 <= first.elapsed.total_seconds()
+    assert second.elapsed.total_seconds() < 1.5 <= first.elapsed.total_seconds()
     assert third.json()["seq"] == 3
     assert [alert.id for alert in await alerts()] == ["1", "2", "3"]
 
@@ -217,7 +216,6 @@ async def test_a_full_spool_says_so(bridge_with, nats_server, tmp_path):
 async def test_a_disk_that_fails_is_a_503(bridge_with, nats_server, tmp_path):
     """While the disk takes nothing no alert is accepted; when it does again, they are."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     async with bridge_with(spool=tmp_path / "spool") as bridge:
         await until_connected(bridge)
         nats_server.kill()
@@ -250,7 +248,6 @@ async def test_two_bridges_do_not_share_a_spool(bridge_with, tmp_path):
 async def test_a_disk_that_failed_is_no_reason_once_the_bus_is_back(bridge_with, nats_server, tmp_path):
     """The bridge is ready again as soon as the bus takes alerts; the trouble with the disk is still told."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     async with bridge_with(spool=tmp_path / "spool") as bridge:
         await until_connected(bridge)
         nats_server.kill()
