@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import yaml
-from tests.observability.debian_prometheus import program
+from tests.clients.installing import debian_package
 
 from baleen.ports import free_ports
 
@@ -51,7 +51,7 @@ def prometheus(targets: Mapping[str, str], folder: Path) -> Iterator[Prometheus]
     config.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
     log, port = folder / "prometheus.log", free_ports().monitor
     command = [
-        program("prometheus"),
+        debian_package("prometheus") / "usr/bin/prometheus",
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'series'}",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from observability.dashboards.files import texts
-from tests.observability.debian_prometheus import program
+from tests.clients.installing import debian_package
 from tests.observability.panels import FILES, FOLDER, Dashboard, asked, dashboard, flaws, panels, put
 
 PROVISIONING = FOLDER.parent / "provisioning"
@@ -111,7 +111,8 @@ def rules_of(expressions: list[str], folder: Path) -> Path:
 
 def checked(expressions: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Have promtool read expressions."""
-    command = [program("promtool"), "check", "rules", rules_of(expressions, folder)]
+    promtool = debian_package("prometheus") / "usr/bin/promtool"
+    command = [promtool, "check", "rules", rules_of(expressions, folder)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
