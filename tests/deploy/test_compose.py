@@ -21,8 +21,8 @@ from baleen_contracts.flow_alert import FlowAlert
 ROOT = Path(__file__).resolve().parents[2]
 BUILT_WITHIN, UP_WITHIN, ARRIVES_WITHIN = 900, 240, 60
 SERVICES = ("nats", "simulator", "uw-ingest", "ws-gateway", "alert-bridge", "prometheus")
-"""What is brought up, with what it needs. Grafana and the exporter of NATS are left out: their images can only
-be downloaded, and these tests run where that is not possible."""
+"""What is brought up, with what it needs. Grafana and the exporter of NATS are left out: their images can
+only be downloaded, and these tests run where that is not possible."""
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(BUILT_WITHIN + UP_WITHIN + 180)]
 
