@@ -35,7 +35,7 @@ smoke: $(INSTALLED) ## start everything on free ports and see data reach a WebSo
 lint: $(INSTALLED) ## style, types and generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(addsuffix /src,$(MEMBERS))
+	$(BIN)/mypy $(addsuffix /src,$(MEMBERS)) observability
 	$(BIN)/python -m baleen_contracts check
 
 fmt: $(INSTALLED) ## let ruff put the style right
