@@ -185,3 +185,17 @@ def test_any_id_has_one_discord_shape(text):
     assert snowflake_of(text) == snowflake_of(text)
     assert 17 <= len(snowflake_of(text)) <= 19
     assert snowflake_of(text).isdigit()
+
+
+@pytest.mark.parametrize("name", ["edits", "deletes", "edits_seq"])
+def test_nobody_says_that_a_message_is_changed_but_by_changing_it(name: str):
+    """The labels that make a destination edit or delete are ours: else anybody could delete anybody's."""
+    label = f"discord.{name}"
+    plain = shaped({"alert_type": "x", "source": "s", "labels": {label: "7"}})
+    loose = shaped({"alert_type": "x", "source": "s", label: "7"})
+    post = alert_from_post(
+        read_post({"content": "c", name: "7"}), key=None, sender=BOT, fresh_id="fresh", now=NOW
+    )
+
+    for alert in (plain, loose, post):
+        assert (label in alert.labels, alert.labels[f"said.{label}"]) == (False, "7")

@@ -12,7 +12,7 @@ FIRST: Final = 1.0
 """Seconds; the longest wait after one failure. It doubles with every further one."""
 CAP: Final = 900.0
 SHORTEST: Final = 0.01
-"""Seconds between two tries, at least, of a destination that asks for no time at all; it doubles up to `FIRST`."""
+"""Seconds between two tries, at least, where no time is asked for; doubles up to `FIRST`."""
 OPENS_AFTER: Final = 5
 
 

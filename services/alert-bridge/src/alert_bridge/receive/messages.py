@@ -20,15 +20,13 @@ from alert_bridge.receive.desk import Archive, Desk, Kept, Taken
 from alert_bridge.receive.discord import Attachment, Post, read_post
 from alert_bridge.receive.mint import snowflake_of
 from alert_bridge.receive.post_body import read_payload
-from alert_bridge.receive.shape import BridgedAlert
+from alert_bridge.receive.shape import DELETES, EDITS, SEQ, BridgedAlert
 from alert_bridge.receive.signature import refuse_unsigned
 from alert_bridge.receive.source import Source
 from baleen_bus import BusError
 from baleen_contracts.alert import Alert
 from baleen_contracts.message import digest
 
-EDITS, DELETES, SEQ = "discord.edits", "discord.deletes", "discord.edits_seq"
-"""Labels: which message an alert edits or deletes, and the number of that message's alert."""
 MOST_EDITS = 1_000_000
 
 _PLACES = 10

@@ -22,6 +22,11 @@ from alert_bridge.receive.values import as_text, fitted, mapped
 from baleen_contracts.alert import Alert
 from baleen_contracts.message import digest
 
+EDITS, DELETES, SEQ = "discord.edits", "discord.deletes", "discord.edits_seq"
+"""Labels: which message an alert edits or deletes, and the number of that message's alert. They make a
+destination change a message, so the bridge alone sets them, after it saw that the message is the sender's."""
+
+_OURS = frozenset({EDITS, DELETES, SEQ})
 _IDEMPOTENCY_KEY = "Idempotency-Key"
 _SAID = tuple(name for name in Alert.model_fields if name != "received_at")
 _KEY = re.compile(r"[!-~]{1,200}")
@@ -138,9 +143,10 @@ def alert_from_post(
             "source": sender.name,
             "embed": post.embeds[0] if post.embeds else None,
             "more_embeds": post.embeds[1:],
-            "labels": {**labels, **(more_labels or {})},
+            "labels": labels,
             "received_at": now,
-        }
+        },
+        more_labels,
     )
 
 
@@ -152,12 +158,18 @@ def usual_of(sender: Source | None) -> dict[str, Any]:
     return {name: value for name, value in usual.items() if value is not None}
 
 
-def checked(fields: Mapping[str, Any]) -> BridgedAlert:
-    """The alert of *fields*.
+def checked(fields: Mapping[str, Any], more_labels: Mapping[str, str] | None = None) -> BridgedAlert:
+    """The alert of *fields*, whose labels are the sender's, and of *more_labels*, which are ours.
+
+    A sender's label that has the name of one of ours is kept under ``said.``.
 
     Raises:
         Invalid: a field is not what an alert has there; the problem names it and not its value.
     """
+    labels = fields.get("labels")
+    if isinstance(labels, dict):
+        said = {f"said.{name}" if name in _OURS else name: value for name, value in labels.items()}
+        fields = {**fields, "labels": {**said, **(more_labels or {})}}
     try:
         return BridgedAlert.model_validate(fields)
     except ValidationError as error:
