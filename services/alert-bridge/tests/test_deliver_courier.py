@@ -15,8 +15,9 @@ from alert_bridge.deliver.ledger import Ledger
 from alert_bridge.deliver.testing import GivenRules, Taker, an_alert, rules_for, serving, spec
 from alert_bridge.destinations.destination import Later, Rejected, Stopped
 from alert_bridge.reasons import Wait
-from alert_bridge.rules.model import Once
-from baleen_bus import fetch_newest
+from alert_bridge.rules.model import Group, Once
+from baleen_bus import Bucket, fetch_newest
+from baleen_bus.buckets import LEASES
 from baleen_bus.testing import NatsServer, eventually
 from baleen_contracts.dead_letter import DeadLetter
 
@@ -316,9 +317,6 @@ async def test_a_lost_lease_ends_the_sending_at_once(nats_server: NatsServer):
         taker.open.clear()
         await one.store(*alerts(5, first=2))
         await eventually(lambda: taker.ahead == 1)
-        from baleen_bus import Bucket  # noqa: PLC0415
-        from baleen_bus.buckets import LEASES  # noqa: PLC0415
-
         await Bucket(one.bus, LEASES).put(names.lease_of("desk"), b'{"owner":"x","since":"now"}')
         await eventually(lambda: taker.ahead == 0 and not one.couriers.posts["desk"].holds)
         taker.open.set()
@@ -485,10 +483,21 @@ async def test_an_edit_of_what_was_never_told_is_news_and_a_delete_is_nothing(na
     assert (account.delivered, account.suppressed) == (1, {"nothing_to_change": 1})
 
 
+async def test_what_its_sender_deletes_while_it_is_held_is_never_told(nats_server: NatsServer):
+    """Though a delete waits for no group."""
+    taker = Taker()
+    rules = GivenRules(rules_for("desk", route={"group": Group(("source",), 1.0, 50)}))
+    async with serving(nats_server.url, {"desk": taker}, rules) as one:
+        await one.store(*alerts(3))
+        await one.store(an_alert(4, labels={"discord.deletes": "17", "discord.edits_seq": "2"}))
+        account = await one.until_quiet(4)
+
+    assert (taker.digests, taker.taken, taker.deletes) == ([(1, 3)], [], [])
+    assert account.suppressed == {"withdrawn": 1, "nothing_to_change": 1}
+
+
 async def test_a_group_is_told_in_one_digest(nats_server: NatsServer):
     """While it gathers, its alerts are in flight."""
-    from alert_bridge.rules.model import Group  # noqa: PLC0415
-
     taker = Taker()
     rules = GivenRules(rules_for("desk", route={"group": Group(("source",), 1.0, 50)}))
     async with serving(nats_server.url, {"desk": taker}, rules) as one:

@@ -213,6 +213,18 @@ def test_a_change_is_told_alone():
     assert offered(round_) == [3]
 
 
+def test_an_alert_that_is_held_can_be_withdrawn():
+    """What waits in the queue cannot: its message may be made already."""
+    round_ = a_round()
+    take(round_, 1, hold(30)), take(round_, 2, hold(30)), take(round_, 3)
+
+    (end,) = round_.withdraw(1)
+    assert (end.key[0], end.state, end.reason) == (1, State.SUPPRESSED, Suppressed.WITHDRAWN)
+    assert round_.withdraw(1) == round_.withdraw(3) == round_.withdraw(9) == []
+    round_.withdraw(2)
+    assert (round_.held, len(round_), round_.next_due()) == (0, 1, NOW.timestamp() + 86_400)
+
+
 def test_bytes_bound_a_round_as_well():
     """One alert is taken whatever its size."""
     round_ = a_round(most_bytes=150)

@@ -15,6 +15,8 @@ class Suppressed(StrEnum):
     QUIET_HOURS = "quiet_hours"
     NOTHING_TO_CHANGE = "nothing_to_change"
     """It edits or deletes a message that this destination never got on its own."""
+    WITHDRAWN = "withdrawn"
+    """Its sender deleted it while it was held for later."""
 
 
 class Dead(StrEnum):

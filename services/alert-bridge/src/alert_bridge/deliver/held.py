@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from alert_bridge.deliver.ends import Key
 from alert_bridge.deliver.queue import Item, Parcel
 from alert_bridge.reasons import Wait
 from alert_bridge.rules.decide import Hold
@@ -58,6 +59,17 @@ class Held:
         if group.until <= now or (decision.most is not None and len(group.items) >= decision.most):
             released.append(self._release(place, now))
         return released
+
+    def withdraw(self, key: Key) -> Item | None:
+        """Takes one alert out of its group; None if it is in none."""
+        for place, group in self._groups.items():
+            found = next((item for item in group.items if item.key == key), None)
+            if found is not None:
+                group.items.remove(found)
+                if not group.items:
+                    del self._groups[place]
+                return found
+        return None
 
     def release_due(self, now: float) -> list[Parcel]:
         """What goes out now."""

@@ -125,8 +125,9 @@ class Post:
             await end_task(self._task)
 
     def _held(self, _: Grant) -> None:
-        log.info("a destination is served here", destination=self.name)
-        self._begin()
+        if not self._leaving:
+            log.info("a destination is served here", destination=self.name)
+            self._begin()
 
     def _lost(self, reason: str) -> None:
         log.warning("a destination is not served here any more", destination=self.name, why=reason)

@@ -227,6 +227,13 @@ class Round:
         reason = Suppressed.NOTHING_TO_CHANGE
         return self._close([item.end(State.SUPPRESSED, reason, detail=detail) for item in items])
 
+    def withdraw(self, seq: int) -> list[End]:
+        """The sender of an alert deleted it: one that is held for later is not told."""
+        item = self._held.withdraw((seq, 0))
+        if item is None:
+            return []
+        return self._close([item.end(State.SUPPRESSED, Suppressed.WITHDRAWN, detail="its sender deleted it")])
+
     def again(self) -> None:
         """It was surely not taken, and is sent again at once in another form."""
         self._flying = False

@@ -148,6 +148,8 @@ class Sending:
             return await self._say(offer)
         packed = None if change.deletes else self._pack(offer)
         items = self._round.begin(1, self._around.now())
+        if change.deletes and seq is not None:
+            self._settling.settle(self._round.withdraw(seq))
         if remote_id is None or not isinstance(destination, Changeable):
             detail = "this destination has no message of its own for it"
             self._settling.settle(self._round.nothing_to_change(detail))
