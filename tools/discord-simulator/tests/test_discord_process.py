@@ -33,11 +33,11 @@ async def test_it_runs_as_a_process_and_hears_orders():
         at = ("--at", discord.http_url)
         armed = told("tell", "faults", "kind=status", "status=503", *at)
         failed = await discord.client.post(discord.url_of("mine"), json={"content": "x"})
-        state = told("see", *at)
+        state, messages = told("see", *at), told("see", "messages", *at)
         assert discord.pid is not None
 
     assert (armed.returncode, failed.status_code) == (0, 503)
-    assert '"status_503":1' in state.stdout
+    assert ('"status_503":1' in state.stdout, messages.returncode) == (True, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(discord.pid, 0)
 

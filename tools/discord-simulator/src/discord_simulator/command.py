@@ -94,7 +94,7 @@ def tell(order: str, words: Annotated[list[str] | None, typer.Argument()] = None
 
 
 @app.command()
-def see(what: str = "state", at: str = _AT) -> None:
+def see(what: Annotated[str, typer.Argument()] = "state", at: str = _AT) -> None:
     """Show what a running simulator has: `state`, `messages` or `webhooks`."""
     _control("GET", at, what, None)
 
