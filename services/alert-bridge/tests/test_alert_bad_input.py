@@ -79,25 +79,24 @@ MULTIPART = (
 )
 async def test_a_body_without_end_is_408(bridge_with, alerts, route, kind, begin):
     """Byte by byte for ever: after the time that was set it is hung up on, with a reason."""
-    async with bridge_with(body_within=0.3) as bridge:
+    async with bridge_with(body_within=0.5) as bridge:
         await bridge.until_ready()
         reader, writer = await asyncio.open_connection(
             bridge.client.base_url.host, bridge.client.base_url.port
         )
         head = f"POST {path_of(bridge, route)} HTTP/1.1\r\nHost: localhost\r\n{kind}"
         writer.write(f"{head}Content-Length: 100000\r\n\r\n{begin}".encode())
-        answer, dripping = asyncio.ensure_future(reader.read(65_536)), 0
-        while not answer.done():
-            writer.write(b" ")
-            dripping += 1
-            await asyncio.wait([answer], timeout=0.02)
+        answer = asyncio.ensure_future(reader.read(65_536))
+        for _ in range(20):  # seldom: what arrives after the end makes the kernel drop the answer
+            if not answer.done():
+                writer.write(b" ")
+                await asyncio.wait([answer], timeout=0.2)
         writer.close()
 
     said = answer.result()
     assert said.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in said.lower()
-    assert b"did not end within 0.3 seconds" in said
-    assert dripping > 5
+    assert b"did not end within 0.5 seconds" in said
     assert await alerts() == []
 
 
