@@ -91,10 +91,10 @@ def push(url: str, *, resolved: bool) -> None:
 def test_it_tells_of_an_alert_and_of_its_end(bridge, alertmanager):
     """By its webhook as an alert of ours with all its labels, and by its Discord notifier as an embed."""
     push(alertmanager, resolved=False)
-    bridge.until(lambda: bridge.alerts("alertmanager") and bridge.alerts("alertmanager-discord"), 30)
+    bridge.until(lambda: bridge.alerts("alertmanager") and bridge.alerts("alertmanager-discord"))
     push(alertmanager, resolved=True)
     bridge.until(
-        lambda: len(bridge.alerts("alertmanager")) > 1 and len(bridge.alerts("alertmanager-discord")) > 1, 30
+        lambda: len(bridge.alerts("alertmanager")) > 1 and len(bridge.alerts("alertmanager-discord")) > 1
     )
 
     firing, resolved = bridge.alerts("alertmanager")
