@@ -109,6 +109,7 @@ async def test_the_way_is_free_again_while_senders_go_on(
 ):
     """Senders that never pause are soon served by the bus itself again, each one's alerts in order."""
     monkeypatch.setattr("alert_bridge.store.relay.NEARLY", 40)
+    monkeypatch.setattr("alert_bridge.store.carrier.IN_FLIGHT", 20)  # so that bringing them takes a while
     spooled_last = {}
 
     async def send(bridge, name):

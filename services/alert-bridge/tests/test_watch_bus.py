@@ -13,6 +13,8 @@ from alert_bridge.rules.model import Once, Rules, Watch
 from alert_bridge.rules.subjects import fields_under
 from alert_bridge.watch.figures import WatchFigures
 from alert_bridge.watch.position import PositionBook
+from alert_bridge.watch.reader import WRITE_EVERY
+from alert_bridge.watch.speaker import Speaker
 from alert_bridge.watch.watcher import Watcher
 from baleen_bus import Bucket, Publisher, Unreachable, fetch_newest, open_bus
 from baleen_bus.bootstrap import bootstrap
@@ -273,6 +275,24 @@ async def _flow_on(publish, count):
         await publish(flow(number))
 
 
+async def test_a_position_waits_for_its_alerts(nats_server, bus, publish, told):
+    """While the alert of a match is not stored, no position beyond it is written: who comes next tells it."""
+    holder = Holder(watch())
+    async with replica(nats_server, holder, leaves=False) as one:
+        await until(lambda: one.watches)
+        await bus.request_json("$JS.API.STREAM.DELETE.ALERT")
+        await publish(flow(1), flow(2, premium=1.0), flow(3))
+        await until(lambda: one.value("watch_messages_total") == 3)
+        await asyncio.sleep(1.5 * WRITE_EVERY)  # more than one position was due
+        assert one.value("watch_open_messages") == 2
+    await bootstrap(url=nats_server.url)
+    await Bucket(bus, LEASES).delete("watch", value=release_mark("test"))
+    async with replica(nats_server, holder, name="two"):
+        found = await told(2)
+
+    assert messages_of(found) == ["flow_alert:f-1", "flow_alert:f-3"]
+
+
 async def test_a_restart_of_the_bus_loses_and_repeats_nothing(nats_server, bus, publish, told):
     """Matches around a kill -9 of the server are told once each, in order."""
     async with replica(nats_server, Holder(watch()), most=10_000) as one:
@@ -342,14 +362,22 @@ async def test_a_storm_is_bounded_and_summed_up(nats_server, bus, publish, told)
 
 
 async def test_a_full_outbox_drops_no_match(nats_server, bus, publish, told, monkeypatch):
-    """What found no room is read again and told, in order."""
+    """What found no room is read again and told, in order; no more than one message waits in memory."""
     monkeypatch.setattr("alert_bridge.watch.watcher.OUTBOX_MESSAGES", 7)
+    say, waiting = Speaker.say, []
+
+    def say_and_look(self, *said):
+        say(self, *said)
+        waiting.append(len(self._unsaid))
+
+    monkeypatch.setattr(Speaker, "say", say_and_look)
     async with replica(nats_server, Holder(watch()), most=10_000) as one:
         await until(lambda: one.watches)
         await publish(*(flow(number) for number in range(100)))
         found = await told(100)
 
     assert messages_of(found) == [f"flow_alert:f-{number}" for number in range(100)]
+    assert max(waiting) == 1
 
 
 async def test_what_the_stream_has_let_go_is_said(nats_server, bus, publish, told):
