@@ -14,6 +14,7 @@ import pytest
 
 from alert_bridge.deliver.testing import release_lease
 from baleen_bus import open_bus
+from baleen_bus.bootstrap import bootstrap
 from baleen_bus.testing import NatsServer, eventually
 
 SECRET = "whsec_" + base64.b64encode(b"x" * 24).decode()
@@ -99,6 +100,28 @@ async def test_an_alert_goes_from_its_sender_to_a_destination(bridge_with, lease
         assert hook.got == [f"n{number}" for number in range(5)]
         assert await bridge.metric('baleen_alert_bridge_send_seconds_count{destination="desk"') == 5
         assert await bridge.metric('baleen_alert_bridge_open_alerts{destination="desk"') == 0
+
+
+@pytest.mark.parametrize("spooled", [False, True])
+async def test_no_alert_is_stored_before_it_would_wait_for_the_destinations(
+    bridge_with, leases, nats_server: NatsServer, tmp_path: Path, *, spooled: bool
+):
+    """Senders of the first moment are told to come back, or the disk has it: all that is accepted is told."""
+    spool = {"spool": tmp_path / "spool.db"} if spooled else {}
+    async with open_bus(url=nats_server.url, name="test", connect_within=10) as bus, hooked() as hook:
+        await bus.request_json("$JS.API.STREAM.DELETE.KV_leases")  # nobody can be enrolled
+        rules = write_rules(tmp_path / "rules.yaml", desk=hook)
+        async with bridge_with(rules=rules, store_within=0.3, **spool) as bridge:
+            await bridge.until_part("delivery", "not enrolled yet: desk")
+            await bridge.until_part("bus", "ok")
+            said = {"alert_type": "rally", "source": "bot", "content": "first"}
+            answer = await bridge.client.post("/alerts", json=said)
+            assert answer.status_code == (202 if spooled else 503)
+            await bootstrap(url=nats_server.url)
+            await leases("desk")
+            await bridge.until_ready()
+            await post(bridge, "second")
+            await eventually(lambda: hook.got == (["first", "second"] if spooled else ["second"]))
 
 
 async def test_a_destination_that_is_added_while_running_is_told_from_then_on(

@@ -7,6 +7,7 @@ import os
 import random
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from fastapi import FastAPI
@@ -52,6 +53,8 @@ from baleen_runtime.operator import operator_routes
 from baleen_runtime.serve import listen_on, serve
 
 _DRAIN_SECONDS = 2.0
+_ENROLLED_WITHIN = 10.0
+"""Seconds; a bus on which alerts can wait for nobody must not keep them from being stored for ever."""
 
 log = structlog.get_logger(__name__)
 
@@ -218,13 +221,17 @@ async def _hold_bus(
         on_closed=closed.set,
     ) as bus:
         _report_on(bus, outlet, health, metrics)
-        _report_deliveries(couriers, health)
+        enrolled = _report_deliveries(couriers, health)
         reading = books.over(bus, ledger=Ledger(bus), accounts=Account(bus, couriers, rules))
-        async with outlet.over(bus), reading, asyncio.TaskGroup() as tasks:
+        async with reading, asyncio.TaskGroup() as tasks:
             tasks.create_task(couriers.run(bus, outlet.store), name="couriers")
             tasks.create_task(watcher.run(bus), name="watcher")
-            await closed.wait()
-            raise BusClosed("the bus closed the connection for good")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ENROLLED_WITHIN):
+                    await enrolled.wait()
+            async with outlet.over(bus):
+                await closed.wait()
+                raise BusClosed("the bus closed the connection for good")
 
 
 def _report_away(outlet: Outlet, health: Health, why: str) -> None:
@@ -246,15 +253,22 @@ def _report_on(bus: Bus, outlet: Outlet, health: Health, metrics: Metrics) -> No
     connected()
 
 
-def _report_deliveries(couriers: Couriers, health: Health) -> None:
-    """It is ready once alerts wait for every destination: what is accepted before would not be told."""
+def _report_deliveries(couriers: Couriers, health: Health) -> asyncio.Event:
+    """It is ready once alerts wait for every destination: what is stored before would not be told.
+
+    Returns what is set then for the first time.
+    """
+    enrolled = asyncio.Event()
 
     def report() -> None:
         ok, why = couriers.serving
         health.report("delivery", ok=ok, reason=why)
+        if ok:
+            enrolled.set()
 
     couriers.on_arranged = report
     report()
+    return enrolled
 
 
 async def _leave_when_told(stop: asyncio.Event, health: Health, couriers: Couriers, watcher: Watcher) -> None:
