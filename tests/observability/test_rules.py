@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from observability.catalogue import CATALOGUE, LABELS_PER_WORKER, unknown
+from observability.cluster_rules import MANIFEST, manifest
 from observability.promql import Unreadable, metrics_of, selectors
 from tests.observability.prometheus_tool import promtool
 
@@ -138,6 +139,11 @@ def test_what_the_runbook_queries_exists():
     found = queries(RUNBOOK.read_text())
     assert len(found) > len(ALERTS) / 2
     assert unknown_of([{"expr": expression} for expression in found]) == []
+
+
+def test_the_cluster_has_the_same_rules():
+    """What the Prometheus operator is given is made of the same files."""
+    assert MANIFEST.read_text() == manifest(), "run python -m observability.cluster_rules"
 
 
 def judged(file: Path) -> dict[str, set[bool]]:
