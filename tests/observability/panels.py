@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ FOLDER = Path(__file__).resolve().parents[2] / "observability" / "grafana" / "da
 FILES = sorted(FOLDER.glob("*.json"))
 CHOSEN = {"namespace": ".*", "job": ".*", "instance": ".*", "__rate_interval": "1m", "datasource": "default"}
 """What Grafana puts for the variables when everything is chosen."""
+KNOWN = {series: set(metric.labels) for metric in CATALOGUE for series in metric.series}
+_BY = re.compile(r"\bby \(([^)]*)\)")
+_TOLD = re.compile(r"{{(\w+)}}")
 ADDED = {"job", "instance", "namespace", "le", LABELS_PER_WORKER}
 EXPORTED = {"server_id", "is_stream_leader", "is_consumer_leader"}
 
@@ -88,12 +92,17 @@ def _of_query(target: Dashboard) -> Iterator[str]:
     if "$" in put(expr):
         yield f"a variable that there is not, in {put(expr)}"
     yield from (f"no metric {name}" for name in unknown(name for name, _ in selectors(put(expr))))
-    known = {series: set(metric.labels) for metric in CATALOGUE for series in metric.series}
+    have: set[str] = set()
     for name, labels in selectors(put(expr)):
-        allowed = known.get(name, set()) | ADDED | (EXPORTED if name.startswith("nats_") else set())
+        allowed = KNOWN.get(name, set()) | ADDED | (EXPORTED if name.startswith("nats_") else set())
+        have |= allowed
         yield from (f"{name} has no label {label}" for label in sorted(labels - allowed))
         if not {"namespace", "job", "instance"} <= labels:
             yield f"{name} is not chosen by the variables"
+    grouped = {label for listed in _BY.findall(expr) for label in listed.replace(" ", "").split(",")}
+    yield from (f"nothing to sum by in {label}" for label in sorted(grouped - have))
+    told = set(_TOLD.findall(target.get("legendFormat", "")))
+    yield from (f"lines named by {label}, which they lack" for label in sorted(told - have))
 
 
 def _of_places(board: Dashboard) -> Iterator[str]:

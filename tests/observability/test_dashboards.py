@@ -73,6 +73,13 @@ def _asks(expr: str) -> Callable[[Dashboard], None]:
     return change
 
 
+def _names(legend: str) -> Callable[[Dashboard], None]:
+    def change(board: Dashboard) -> None:
+        panels(board)[0]["targets"][0]["legendFormat"] = legend
+
+    return change
+
+
 _SELECTED = '{namespace=~"$namespace",job=~"$job",instance=~"$instance"'
 
 
@@ -86,6 +93,8 @@ _SELECTED = '{namespace=~"$namespace",job=~"$job",instance=~"$instance"'
         (_without_unit, "no unit"),
         (_asks(f"sum(baleen_ingest_frames{_SELECTED}}})"), "no metric baleen_ingest_frames"),
         (_asks(f'sum(up{_SELECTED},feed="price"}})'), "up has no label feed"),
+        (_asks(f"sum by (reason) (up{_SELECTED}}})"), "nothing to sum by in reason"),
+        (_names("{{reason}}"), "lines named by reason"),
         (_asks("sum(up)"), "not chosen by the variables"),
         (_asks(f'sum(up{_SELECTED},job="$service"}})'), "a variable that there is not"),
     ],
