@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from observability.promql import metrics_of
@@ -14,7 +18,10 @@ from tests.observability.nats_told import exporting
 from tests.observability.platform_running import running_platform
 from tests.observability.scraping import Prometheus, prometheus
 
-RULES = Path(__file__).resolve().parents[2] / "observability" / "prometheus" / "rules"
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "observability" / "prometheus" / "rules"
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+PORTS = {"8000": "ws-gateway", "8001": "uw-ingest", "8002": "alert-bridge"}
 SETTLED_WITHIN = 150.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -66,6 +73,30 @@ def mute(seen: Prometheus) -> set[str]:
     return {name for name in names if not seen.ask(f"count({name})")}
 
 
+def unanswered(urls: Mapping[str, str], text: str) -> list[str]:
+    """The paths of services that a text has somebody ask for, and that there are not."""
+    paths = set(re.findall(r"localhost:(800\d)(/[^\s'`]*)", text))
+    assert paths
+    with httpx.Client(trust_env=False, timeout=20) as http:
+        return [path for port, path in paths if http.get(urls[PORTS[port]] + path).status_code == 404]
+
+
+def unspoken(text: str) -> list[str]:
+    """The commands that a text has somebody give, and that there are not."""
+    found = []
+    for command in sorted(set(re.findall(r"`baleen ((?:alerts )?[a-z]+)", text))):
+        asked = [sys.executable, "-m", "baleen", *command.split(), "--help"]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+        found += [command] if done.returncode else []
+    return found
+
+
+def test_the_runbook_names_commands_that_there_are():
+    """Whoever is called at night types what stands there."""
+    assert unspoken(RUNBOOK) == []
+    assert unspoken("`baleen alerts agian`") == ["alerts agian"]
+
+
 def test_what_rules_read_is_there_and_nothing_is_reported_while_all_is_well(tmp_path: Path):
     """Every metric has data, or is one that appears with the first fault; no alert is about to fire."""
     with running_platform(tmp_path) as platform, exporting(platform.monitor) as nats:
@@ -78,4 +109,6 @@ def test_what_rules_read_is_there_and_nothing_is_reported_while_all_is_well(tmp_
                 time.sleep(2)
             assert mute(seen) - SILENT_WHILE_WELL == set()
             assert holding(seen) - TRUE_HERE == set()
+            assert unanswered(platform.urls, RUNBOOK) == []
+            assert unanswered(platform.urls, "`curl -s localhost:8001/stauts`") == ["/stauts"]
             assert seen.ask(spelt_out(ALERTS["TargetDown"]).replace("== 0", "== 1"))
