@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -535,6 +536,15 @@ def test_nobody_is_pinged_unless_the_rules_let_it(mentions: str, said: str, allo
 def test_a_name_that_discord_refuses_is_put_right(wish: str, name: str | None):
     """A wrong name would cost the whole message."""
     assert name_of(wish) == name
+
+
+def test_a_name_made_to_be_looked_at_for_ever_is_not():
+    """Each removal makes the next refused word; 250 kB of that would stop the whole bridge."""
+    began = perf_counter()
+    name = name_of("cl" * 50_000 + "yde" * 50_000)
+
+    assert perf_counter() - began < 1.0
+    assert name == "cl" * 39 + "c…"
 
 
 def test_a_digest_says_all_whole_where_they_fit():

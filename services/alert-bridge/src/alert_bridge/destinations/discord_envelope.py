@@ -21,6 +21,7 @@ SUPPRESS_EMBEDS = 1 << 2
 SUPPRESS_NOTIFICATIONS = 1 << 12
 
 _MAX_NAME = 80
+_MAX_WISH = 400  # characters of a name that are looked at
 _MAX_THREAD_NAME = 100
 _MAX_TAGS = 5
 _MAX_MENTIONS = 100
@@ -96,8 +97,12 @@ def envelope_of(alert: Alert, spec: DiscordSpec) -> Envelope:
 
 
 def name_of(wish: str) -> str | None:
-    """A name that Discord lets a webhook have, as near as possible to the one wished for."""
-    name = " ".join(wish.split())
+    """A name that Discord lets a webhook have, as near as possible to the one wished for.
+
+    What is refused may come to be anew where it was taken out, so that each look may find more: of a long
+    wish only the beginning is looked at.
+    """
+    name = " ".join(wish[:_MAX_WISH].split())
     while (allowed := _NAMES_REFUSED.sub("", name)) != name:
         name = " ".join(allowed.split())
     return cut(name, _MAX_NAME) or None
