@@ -85,7 +85,11 @@ class IngestCollector(Collector):
         waiting = self._outlet.backlog + (self._fleet.slots.backlog if self._fleet else 0)
         backlog = {"buffer": float(waiting), "outbox": float(self._publisher.backlog)}
         yield gauge("backlog", "Frames and messages on their way to the bus.", backlog, "place")
-        room = {place: float(most) for place, most in self._room.items()}
+        held = len(self._fleet.slots.held) if self._fleet else 0
+        room = {
+            "buffer": float(self._room["buffer"] * max(1, held)),  # every socket's is its own
+            "outbox": float(self._room["outbox"]),
+        }
         yield gauge("backlog_limit", "How many of them each place takes.", room, "place")
         ages = {feed: (now - at).total_seconds() for feed, at in tally.last_message_at.items()}
         yield gauge("last_message_age_seconds", "Since a feed's last message was received.", ages, "feed")
