@@ -145,5 +145,7 @@ def test_provisioning_points_at_what_there_is():
     (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "baleen.yml").read_text())["providers"]
 
     assert (source["uid"], source["type"], source["isDefault"]) == ("baleen-prometheus", "prometheus", True)
+    scraping = yaml.safe_load((FOLDER.parents[1] / "prometheus" / "prometheus.yml").read_text())
+    assert source["jsonData"]["timeInterval"] == scraping["global"]["scrape_interval"]
     assert source["editable"] is provider["allowUiUpdates"] is False
     assert not {"basicAuthPassword", "secureJsonData"} & set(source)
