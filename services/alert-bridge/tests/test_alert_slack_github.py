@@ -1,6 +1,7 @@
 """`/slack` and `/github` of a webhook: what their senders say as one message, and the original beside it."""
 
 import json
+from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -194,3 +195,13 @@ def test_any_slack_payload_is_a_message_or_refused(said):
 def test_any_github_payload_is_a_message(event, said):
     """Nothing breaks it either."""
     assert read_github(event, said).rest["github"] == said
+
+
+def test_a_text_of_nothing_but_beginnings_of_links_takes_no_time():
+    """Nobody else is answered while it is read."""
+    text = "<http://a|" * 25_000
+    began = perf_counter()
+    post = read_slack({"text": text})
+
+    assert perf_counter() - began < 1.0
+    assert post.content == text

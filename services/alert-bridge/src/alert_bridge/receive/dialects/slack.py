@@ -9,7 +9,8 @@ from typing import Any
 from alert_bridge.receive.discord import MAX_EMBEDS, Post, read_post
 from alert_bridge.receive.values import as_text, plain_text
 
-_LINK = re.compile(r"<((?:https?|mailto):[^|>\s]+)(?:\|([^>]+))?>")
+_LINK = re.compile(r"<((?:https?|mailto):[^|<>\s]+)(?:\|([^<>]+))?>")
+"""Ends at the next ``<`` at the latest: else a text of nothing but beginnings would take minutes."""
 _COLOURS = {"good": 0x2EB67D, "warning": 0xECB22E, "danger": 0xE01E5A}
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
 _DEEPEST = 8
