@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from alert_bridge.account.books import Books
 from alert_bridge.account.gate import Gate
@@ -140,7 +141,8 @@ async def _run(
         accounts.cancel()
 
 
-def _app(desk: Desk, health: Health, registry: CollectorRegistry, books: Books) -> FastAPI:
+def _app(desk: Desk, health: Health, registry: CollectorRegistry, books: Books) -> ASGIApp:
+    """The door, the short way to the receivers, and behind it the framework with what is asked seldom."""
     app = FastAPI(title="Baleen alert-bridge", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.include_router(operator_routes(health, registry))
     receivers = [webhook_routes(desk), alert_routes(desk), inbound_routes(desk)]
@@ -150,26 +152,26 @@ def _app(desk: Desk, health: Health, registry: CollectorRegistry, books: Books) 
     app.include_router(history_routes(books, gate, desk.metrics, desk.clock))
     app.include_router(operating_routes(books, gate, desk.clock))
 
-    app.add_middleware(Shortcut, routes=[route for router in receivers for route in router.routes])
-    if desk.settings.trusts_loopback:
-        app.add_middleware(
-            Door,
-            knows=lambda token: desk.sources.by_token(token) is not None or gate.knows(token),
-            on_refused=desk.turned_away,
-        )
-
-    @app.exception_handler(Exception)
     async def failed(request: Request, _: Exception) -> Response:
         count = getattr(request.state, "count", None)
         if count is not None:
             count(Outcome.FAILED)
         return response_of(failed_answer())
 
+    app.add_exception_handler(Exception, failed)
+
     @app.exception_handler(404)
     async def not_found(_: Request, __: Exception) -> JSONResponse:
         return JSONResponse({"message": "404: Not Found", "code": 0}, 404)
 
-    return app
+    short = Shortcut(app, routes=[route for router in receivers for route in router.routes], failed=failed)
+    if not desk.settings.trusts_loopback:
+        return short
+    return Door(
+        short,
+        knows=lambda token: desk.sources.by_token(token) is not None or gate.knows(token),
+        on_refused=desk.turned_away,
+    )
 
 
 def _gate(settings: Settings) -> Gate:

@@ -1,4 +1,4 @@
-"""Leads a request to its receiver without the framework's routing, which costs as much as all that follows.
+"""Leads a request to its receiver past the framework, whose way costs as much as all that follows.
 
 The routes are the framework's own, with their paths and endpoints; it still describes them, and answers what
 fits none of them.
@@ -6,12 +6,19 @@ fits none of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
+import structlog
 from fastapi.routing import APIRoute
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Failed = Callable[[Request, Exception], Awaitable[Response]]
+
+log = structlog.get_logger(__name__)
 
 
 class Shortcut:
@@ -20,10 +27,11 @@ class Shortcut:
     Args:
         app: who answers the others.
         routes: those whose endpoints take a request and give a response; others are left to *app*.
+        failed: what to answer when an endpoint has a defect.
     """
 
-    def __init__(self, app: ASGIApp, *, routes: Iterable[BaseRoute]) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, routes: Iterable[BaseRoute], failed: Failed) -> None:
+        self._app, self._failed = app, failed
         self._routes = [
             (method, route.path_regex, route.endpoint)
             for route in routes
@@ -38,7 +46,14 @@ class Shortcut:
                 found = pattern.match(scope["path"]) if scope["method"] == method else None
                 if found is not None:
                     scope["path_params"] = found.groupdict()
-                    response = await endpoint(Request(scope, receive, send))
+                    response = await self._response(endpoint, Request(scope, receive, send))
                     await response(scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+    async def _response(self, endpoint: Endpoint, request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Exception as defect:
+            log.exception("a receiver failed")
+            return await self._failed(request, defect)
