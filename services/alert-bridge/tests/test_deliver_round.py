@@ -9,8 +9,9 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from alert_bridge.carried import Carried
+from alert_bridge.changes import DELETES
 from alert_bridge.deliver.ends import End, State
-from alert_bridge.deliver.round import DELETES, Round
+from alert_bridge.deliver.round import Round
 from alert_bridge.destinations.destination import Delivered, Later, Rejected
 from alert_bridge.reasons import Dead, Suppressed, Wait
 from alert_bridge.rules.decide import Hold, Send, Suppress

@@ -227,10 +227,10 @@ async def _hold_bus(
         reading = books.over(bus, ledger=Ledger(bus), accounts=Account(bus, couriers, rules))
         async with reading, asyncio.TaskGroup() as tasks:
             tasks.create_task(couriers.run(bus, outlet.store), name="couriers")
-            tasks.create_task(watcher.run(bus), name="watcher")
             with suppress(TimeoutError):
                 async with asyncio.timeout(_ENROLLED_WITHIN):
                     await enrolled.wait()
+            tasks.create_task(watcher.run(bus), name="watcher")
             async with outlet.over(bus):
                 await closed.wait()
                 raise BusClosed("the bus closed the connection for good")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from alert_bridge.changes import MEANT, deletes
 from alert_bridge.deliver.ends import Record, State
-from alert_bridge.deliver.round import DELETES
 from alert_bridge.destinations.destination import Verdict
 from baleen_contracts.alert import Alert
-
-MEANT: Final = "discord.edits_seq"
-"""The label that tells the number of the alert that is meant."""
 
 
 @runtime_checkable
@@ -52,4 +49,4 @@ def change_of(alert: Alert, record: Record | None, *, possible: bool) -> Change:
     """
     own = record is not None and record.state is State.DELIVERED and record.alone
     remote_id = record.remote_id if record is not None and own and possible else None
-    return Change(DELETES in alert.labels, remote_id)
+    return Change(deletes(alert), remote_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from alert_bridge.carried import Carried
+from alert_bridge.changes import changes
 from alert_bridge.deliver.ends import End, Key, State
 from alert_bridge.deliver.held import Held
 from alert_bridge.deliver.queue import Item, Offer, Parcel, Queue
@@ -23,10 +24,6 @@ MOST: Final = 1_000
 MOST_BYTES: Final = 32 << 20
 _PRESSED: Final = 0.9
 """How full it is when groups have to go early, if it is they that fill it."""
-
-EDITS: Final = "discord.edits"
-DELETES: Final = "discord.deletes"
-"""Labels of an alert that changes an earlier message, instead of being one."""
 
 
 class Round:
@@ -110,7 +107,7 @@ class Round:
             raise ValueError(f"{key} is open already")
         item = Item(carried, size, _route(decision), carried.stored_at.timestamp(), _notes(decision))
         item.doubts = doubts
-        item.change = EDITS in carried.alert.labels or DELETES in carried.alert.labels
+        item.change = changes(carried.alert)
         self._open[key] = size
         self._bytes += size
         if isinstance(decision, Suppress):

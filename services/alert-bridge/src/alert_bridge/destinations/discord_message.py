@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alert_bridge.carried import Carried
+from alert_bridge.changes import changes
 from alert_bridge.destinations.destination import Packed
 from alert_bridge.destinations.discord_clean import MAX_DESCRIPTION, Embed
 from alert_bridge.destinations.discord_embed import (
@@ -112,7 +113,7 @@ def _piece(alert: Alert, spec: DiscordSpec) -> _Piece:
     missing = tuple(word for label, word in _MISSING.items() if alert.labels.get(label, "") not in _NOTHING)
     reference, envelope = reference_of(alert), envelope_of(alert, spec)
     content = text_of(alert.content)
-    alone = envelope.makes_thread or any(f"discord.{deed}" in alert.labels for deed in ("edits", "deletes"))
+    alone = envelope.makes_thread or changes(alert)
     if content and _only_text(alert):
         text = _marked(content, missing, reference)
         return _Piece(envelope, text, alone=alone)

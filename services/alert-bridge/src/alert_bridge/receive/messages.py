@@ -13,6 +13,8 @@ import orjson
 from starlette.requests import Request
 
 from alert_bridge.carried import Carried
+from alert_bridge.changes import DELETES, EDITS, MEANT, deletes
+from alert_bridge.changes import LABELS as CHANGES
 from alert_bridge.errors import BusAway, Outcome, UnknownMessage
 from alert_bridge.receive import discord_answers, shape
 from alert_bridge.receive.answer import Answer
@@ -20,7 +22,7 @@ from alert_bridge.receive.desk import Archive, Desk, Kept, Taken
 from alert_bridge.receive.discord import Attachment, Post, read_post
 from alert_bridge.receive.mint import snowflake_of
 from alert_bridge.receive.post_body import read_payload
-from alert_bridge.receive.shape import DELETES, EDITS, SEQ, BridgedAlert
+from alert_bridge.receive.shape import BridgedAlert
 from alert_bridge.receive.signature import refuse_unsigned
 from alert_bridge.receive.source import Source
 from baleen_bus import BusError
@@ -94,7 +96,7 @@ def post_of(alert: Alert) -> Post:
     rest = {
         name.removeprefix("discord."): _unlabelled(text)
         for name, text in alert.labels.items()
-        if name.startswith("discord.") and name not in {EDITS, DELETES, SEQ}
+        if name.startswith("discord.") and name not in CHANGES
     }
     embeds = tuple(embed for embed in (alert.embed, *alert.more_embeds) if embed is not None)
     files = tuple(_file(one) for one in _list(rest.pop("attachments", None)) if isinstance(one, dict))
@@ -117,7 +119,7 @@ async def _found(desk: Desk, request: Request, source: Source) -> _Message:
         found = await _read(archive, number, source)
     except BusError:
         raise BusAway("stored messages cannot be looked at now") from None
-    if found is None or found.first.alert.source != source.name or DELETES in found.newest.alert.labels:
+    if found is None or found.first.alert.source != source.name or deletes(found.newest.alert):
         raise UnknownMessage("this webhook has no such message")
     return found
 
@@ -161,7 +163,7 @@ async def _follow_up(desk: Desk, source: Source, found: _Message, label: str, po
     Raises:
         BusAway: it could not be stored in time, or others take every place.
     """
-    said = {label: found.number, SEQ: str(found.first.seq)}
+    said = {label: found.number, MEANT: str(found.first.seq)}
     for place in range(found.edits + 1, found.edits + 1 + _PLACES):
         alert = shape.alert_from_post(
             post or Post(None, (), {}),

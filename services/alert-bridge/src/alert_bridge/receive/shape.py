@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from pydantic import Field, ValidationError
 
+from alert_bridge.changes import LABELS as CHANGES
 from alert_bridge.errors import Invalid, NotAllowed, Problem, Unreadable
 from alert_bridge.receive.depth import refuse_deep
 from alert_bridge.receive.discord import Post
@@ -22,11 +23,6 @@ from alert_bridge.receive.values import as_text, fitted, mapped
 from baleen_contracts.alert import Alert
 from baleen_contracts.message import digest
 
-EDITS, DELETES, SEQ = "discord.edits", "discord.deletes", "discord.edits_seq"
-"""Labels: which message an alert edits or deletes, and the number of that message's alert. They make a
-destination change a message, so the bridge alone sets them, after it saw that the message is the sender's."""
-
-_OURS = frozenset({EDITS, DELETES, SEQ})
 _IDEMPOTENCY_KEY = "Idempotency-Key"
 _SAID = tuple(name for name in Alert.model_fields if name != "received_at")
 _KEY = re.compile(r"[!-~]{1,200}")
@@ -168,7 +164,7 @@ def checked(fields: Mapping[str, Any], more_labels: Mapping[str, str] | None = N
     """
     labels = fields.get("labels")
     if isinstance(labels, dict):
-        said = {f"said.{name}" if name in _OURS else name: value for name, value in labels.items()}
+        said = {f"said.{name}" if name in CHANGES else name: value for name, value in labels.items()}
         fields = {**fields, "labels": {**said, **(more_labels or {})}}
     try:
         return BridgedAlert.model_validate(fields)

@@ -8,12 +8,9 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final
 
+from alert_bridge.changes import changes, deletes
 from baleen_contracts.alert import Alert, Severity
 
-EDITS: Final = "discord.edits"
-"""The label of an alert that edits an earlier one."""
-DELETES: Final = "discord.deletes"
-"""The label of an alert that takes an earlier one back."""
 HEADLINE: Final = "headline"
 """The key that is no field: the title without its figures, so that a price that ticks is no news."""
 LABELS: Final = "labels."
@@ -50,13 +47,12 @@ class Seen:
     @property
     def edits(self) -> bool:
         """Whether it changes or takes back an earlier alert."""
-        labels = self.alert.labels
-        return EDITS in labels or DELETES in labels
+        return changes(self.alert)
 
     @property
     def deletes(self) -> bool:
         """Whether it takes an earlier alert back, which nobody hears."""
-        return DELETES in self.alert.labels
+        return deletes(self.alert)
 
     @property
     def plain(self) -> dict[str, Any]:
