@@ -28,9 +28,13 @@ class Settings(ServiceSettings):
     model_config = settings_for("PROGRAM_")
     crash: bool = False
 
+async def work():
+    raise RuntimeError("the disk is full")
+
 async def run(settings, stop):
     if settings.crash:
-        raise RuntimeError("the disk is full")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(work())
     print("running", flush=True)
     await stop.wait()
 
@@ -137,12 +141,15 @@ async def test_a_signal_ends_a_service_with_success(number: signal.Signals):
 
 
 async def test_a_crash_ends_a_service_with_its_reason():
-    """A broken service exits non-zero, so that whoever supervises it starts it again."""
+    """A broken service exits non-zero, and its last line says why, whatever else was printed."""
     process = await start(crash="true")
     _, errors = await asyncio.wait_for(process.communicate(), 10)
 
     assert process.returncode == 1
-    assert b"the disk is full" in errors
+    assert b"Traceback" in errors
+    last = errors.splitlines()[-1]
+    assert b"stopping" in last
+    assert b"the disk is full" in last
 
 
 async def test_a_wrong_setting_ends_a_service_before_it_starts():

@@ -50,10 +50,12 @@ def main(cls: type[S], run: Callable[[S, asyncio.Event], Coroutine[Any, Any, Non
         log.error("stopping", reason=str(error))  # noqa: TRY400 - a known condition needs no traceback
         return EXIT_CRASH
     except BaseExceptionGroup as group:
-        log.exception("stopping", reason=_causes(group))
+        log.exception("a task failed")
+        log.error("stopping", reason=_causes(group))  # noqa: TRY400 - a line of its own, the last
         return EXIT_CRASH
     except Exception as error:
-        log.exception("stopping", reason=str(error) or type(error).__name__)
+        log.exception("the service failed")
+        log.error("stopping", reason=str(error) or type(error).__name__)  # noqa: TRY400 - as above
         return EXIT_CRASH
     log.info("left as asked")
     return EXIT_OK
