@@ -55,7 +55,11 @@ def test_it_says_what_is_taken(said, good):
 
 
 values = (
-    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.text(max_size=5)
+    | st.lists(st.integers(-9, 9), max_size=2)
 )
 named = st.dictionaries(
     st.sampled_from(

@@ -32,6 +32,14 @@ from uw_simulator import samples
 from uw_simulator.testing import TOKEN, Simulator
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gap is as long ago as its test says, however long the tests before it took."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(UTC).replace(microsecond=0))
+
+
 ALERT = samples.rest_body("option-trades-flow-alerts.live")["data"][0]
 PRINT = samples.rest_body("darkpool-recent.live")["data"][0]
 Row = dict[str, Any]

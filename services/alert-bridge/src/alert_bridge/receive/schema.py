@@ -46,14 +46,13 @@ def _names(own: dict[str, Any]) -> list[str]:
 
 
 def _described(name: str, field: dict[str, Any]) -> dict[str, Any]:
-    """A field as senders may spell it: null counts as absent, a number is an id too."""
+    """A field as senders may spell it: null and the empty text count as absent, a number is an id too."""
     said = {key: value for key, value in field.items() if key not in ("title", "default")}
     kinds = said.pop("anyOf", None) or [said.copy()]
     if not any(kind.get("type") == "null" for kind in kinds):
         kinds = [*kinds, {"type": "null"}]
     if name == "id":
         kinds = [*kinds, {"type": "integer"}]
-    if any(kind.get("type") == "string" for kind in kinds):
-        kinds = [*kinds, {"const": ""}]
+    kinds = [*kinds, {"const": ""}]
     about = _FIELDS.get(name) or said.get("description")
     return {**({"description": about} if about else {}), "anyOf": kinds}
