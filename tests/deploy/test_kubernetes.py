@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from alert_bridge.deliver.couriers import LEAVE_WITHIN
+from alert_bridge.rules.load import read_rules
 from alert_bridge.settings import Settings as BridgeSettings
 from baleen_bus.permissions import PASSWORD_VARIABLES, nats_users
 from baleen_runtime.settings import ServiceSettings, load_settings, variables_of
@@ -247,7 +249,7 @@ def test_a_pod_may_take_as_long_as_its_service_needs_to_leave(overlay: list[Mani
         container = pod["containers"][0]
         pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
         told = {one["name"]: one.get("value") for one in container["env"]}
-        drain = float(told.get("WS_GATEWAY_DRAIN_SECONDS") or 10)
+        drain = float(told.get("WS_GATEWAY_DRAIN_SECONDS") or LEAVE_WITHIN)
         assert pod["terminationGracePeriodSeconds"] > pause + drain + 5
 
 
@@ -261,13 +263,40 @@ def test_ingest_is_never_autoscaled(overlay: list[Manifest]):
     assert "uw-ingest" not in scaled
 
 
+def lists_merged(values: object) -> list[str]:
+    """Return the lists under a `merge` of chart values that would replace the chart's own."""
+    found = []
+    if isinstance(values, dict):
+        for key, value in values.items():
+            if key == "merge" and isinstance(value, dict):
+                lists = {**value, **value.get("spec", {})}
+                found += [name for name in lists if name in {"volumes", "volumeMounts", "ports", "env"}]
+            found += lists_merged(value)
+    return found
+
+
 def test_the_chart_includes_the_users_of_the_bus():
     """Run `baleen-bus nats-config --only-users > k8s/nats/users.conf` after a change."""
     assert (ROOT / "k8s/nats/users.conf").read_text() == nats_users()
-    assert rendered("nats")[0]["data"]["users.conf"] == nats_users()
     values = yaml.safe_load((ROOT / "k8s/nats/values.yaml").read_text())
     assert values["config"]["cluster"]["replicas"] == 3
-    assert values["config"]["merge"]["0$include"] == "/etc/nats-users/users.conf"
+    assert values["config"]["merge"]["00$include"] == "users.conf"
+    assert values["container"]["merge"]["envFrom"] == [{"secretRef": {"name": "baleen-nats"}}]
+    assert (
+        r"configMap.merge.data.users\.conf=k8s/nats/users.conf" in (ROOT / "docs/kubernetes.md").read_text()
+    )
+
+
+def test_the_values_take_nothing_away_that_the_chart_mounts():
+    """A merge replaces lists whole; what the chart has of its own would be gone."""
+    assert lists_merged(yaml.safe_load((ROOT / "k8s/nats/values.yaml").read_text())) == []
+    assert lists_merged({"podTemplate": {"merge": {"spec": {"volumes": []}}}}) == ["volumes"]
+
+
+def test_the_rules_that_are_shipped_are_sound():
+    """A bridge refuses to start with others."""
+    text = (ROOT / "k8s/base/rules.yml").read_text()
+    assert read_rules(text, name="rules.yml", environ={}, read_file=Path.read_text).routes == ()
 
 
 def test_the_documented_secrets_are_those_that_pods_name(overlay: list[Manifest]):
