@@ -1,5 +1,6 @@
 """The published schema of `/alerts`, held against what is really taken."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from alert_bridge.errors import Refused
 from alert_bridge.receive.schema import alert_schema
-from alert_bridge.receive.shape import alert_from_json
+from alert_bridge.receive.shape import alert_from_json, read_object
 from alert_bridge.receive.source import Source
 
 NOW = datetime(2026, 4, 27, 14, 31, 2, tzinfo=UTC)
@@ -18,9 +19,9 @@ VALIDATOR = Draft202012Validator(alert_schema(), format_checker=FormatChecker())
 
 
 def is_taken(said: dict) -> bool:
-    """Whether the bridge takes it."""
+    """Whether the bridge takes it, as it reads it from a body."""
     try:
-        alert_from_json(said, key=None, sender=BOT, fresh_id="1", now=NOW)
+        alert_from_json(read_object(json.dumps(said).encode()), key=None, sender=BOT, fresh_id="1", now=NOW)
     except Refused:
         return False
     return True
@@ -55,11 +56,7 @@ def test_it_says_what_is_taken(said, good):
 
 
 values = (
-    st.none()
-    | st.booleans()
-    | st.integers(-5, 5)
-    | st.text(max_size=5)
-    | st.lists(st.integers(-9, 9), max_size=2)
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
 )
 named = st.dictionaries(
     st.sampled_from(
