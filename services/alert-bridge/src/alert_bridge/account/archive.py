@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,7 +14,6 @@ from alert_bridge.account.index import NEWEST, Index
 from alert_bridge.account.wanted import Filters, Since, Wanted
 from alert_bridge.carried import Carried
 from baleen_bus import Bus, Delivered, Unreachable
-from baleen_bus.connection import end_task
 
 _MICROSECONDS: Final = 1_000_000
 _STILL_READING: Final = "the newest alerts are still being read"
@@ -32,19 +29,10 @@ class Archive:
     def __init__(self, newest: int = NEWEST) -> None:
         self._index = Index(newest)
         self._following = Following(STREAM, [PATTERN], self._index, self._hear, newest)
-        self._bus: Bus | None = None
 
-    @asynccontextmanager
-    async def over(self, bus: Bus) -> AsyncIterator[None]:
+    def over(self, bus: Bus) -> AbstractAsyncContextManager[None]:
         """Follow the stream for as long as the block lasts; does not wait for it."""
-        self._bus = bus
-        task = asyncio.create_task(self._following.run(bus), name="archive")
-        bus.supervise(task)
-        try:
-            yield
-        finally:
-            self._bus = None
-            await end_task(task)
+        return self._following.over(bus)
 
     @property
     def ready(self) -> bool:
@@ -78,8 +66,7 @@ class Archive:
 
         An alert that this replica stored itself is known when its sender is answered.
         """
-        if self._bus is not None:
-            await self._following.settle(self._bus, within)
+        await self._following.settle(within)
 
     async def read(self, seq: int) -> Carried | None:
         """The alert of this number; None if the stream does not have it, or it is no alert.
@@ -87,7 +74,7 @@ class Archive:
         Raises:
             Unreachable: there is no bus now, or it does not answer.
         """
-        found = await read_seqs(self._there(), STREAM, PATTERN, [seq]) if seq > 0 else []
+        found = await read_seqs(self._following.bus, STREAM, PATTERN, [seq]) if seq > 0 else []
         return carried(found[0]) if found else None
 
     async def since(self, since: Since, count: int, filters: Filters | None = None) -> list[Carried]:
@@ -106,7 +93,7 @@ class Archive:
         Raises:
             Unreachable: there is no bus now, it does not answer, or the newest are not known yet.
         """
-        bus = self._there()
+        bus = self._following.bus
         if self.ready and covers(self._index, wanted.since):
             return await page_by_index(bus, self._index, wanted)
         if wanted.since is None:
@@ -124,8 +111,3 @@ class Archive:
 
     def _hear(self, item: Delivered) -> None:
         self._index.add(*heard(item))
-
-    def _there(self) -> Bus:
-        if self._bus is None:
-            raise Unreachable("there is no connection to the bus")
-        return self._bus

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,7 +14,6 @@ from alert_bridge.account.follow import Following
 from alert_bridge.account.heard import stored_at
 from alert_bridge.account.wanted import WantedDead
 from baleen_bus import Bus, Delivered, Unreachable
-from baleen_bus.connection import end_task
 from baleen_contracts.dead_letter import DeadLetter
 from baleen_contracts.message import micros
 
@@ -54,19 +52,10 @@ class DeadLetters:
     def __init__(self, newest: int = NEWEST) -> None:
         self._index = DeadIndex(newest)
         self._following = Following(STREAM, [LETTERS, REPLAYS], self._index, self._hear, newest)
-        self._bus: Bus | None = None
 
-    @asynccontextmanager
-    async def over(self, bus: Bus) -> AsyncIterator[None]:
+    def over(self, bus: Bus) -> AbstractAsyncContextManager[None]:
         """Follow the stream for as long as the block lasts; does not wait for it."""
-        self._bus = bus
-        task = asyncio.create_task(self._following.run(bus), name="dead-letters")
-        bus.supervise(task)
-        try:
-            yield
-        finally:
-            self._bus = None
-            await end_task(task)
+        return self._following.over(bus)
 
     async def page(self, wanted: WantedDead) -> LetterPage:
         """A page of letters.
@@ -99,12 +88,10 @@ class DeadLetters:
         return self._index.choose(destination, None if seqs is None else list(seqs), AT_ONCE)
 
     async def _there(self) -> Bus:
-        if self._bus is None:
-            raise Unreachable("there is no connection to the bus")
-        await self._following.settle(self._bus, 1.0)
+        await self._following.settle(1.0)
         if not self._following.caught_up:
             raise Unreachable("the dead letters are still being read")
-        return self._bus
+        return self._following.bus
 
     def _hear(self, item: Delivered) -> None:
         hear(self._index, item, micros(stored_at(item)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 import structlog
 
 from baleen_bus import Bus, BusError, Delivered, Follower, FromSequence, Gap, GapReason, Unreachable
+from baleen_bus.connection import end_task
 from baleen_bus.reading import stream_state
 
 _AGAIN_AFTER: Final = 1.0
@@ -50,6 +52,7 @@ class Following:
         self._index, self._tell = index, hear
         self._newest = newest
         self._caught_up = False
+        self._bus: Bus | None = None
         self._follower: Follower | None = None
         self._waiting: dict[asyncio.Future[None], int] = {}
 
@@ -58,7 +61,36 @@ class Following:
         """Whether everything that was stored before the start is known."""
         return self._caught_up
 
-    async def run(self, bus: Bus) -> None:
+    @property
+    def bus(self) -> Bus:
+        """The bus that is followed.
+
+        Raises:
+            Unreachable: there is none now.
+        """
+        if self._bus is None:
+            raise Unreachable("there is no connection to the bus")
+        return self._bus
+
+    @asynccontextmanager
+    async def over(self, bus: Bus) -> AsyncIterator[None]:
+        """Follow the stream for as long as the block lasts; does not wait for it."""
+        self._bus = bus
+        task = asyncio.create_task(self._run(bus), name=f"following {self._stream}")
+        bus.supervise(task)
+        try:
+            yield
+        finally:
+            self._bus = None
+            await end_task(task)
+
+    async def settle(self, within: float) -> None:
+        """Return once all that was stored before now is known, or after so many seconds."""
+        with contextlib.suppress(TimeoutError, Unreachable):
+            async with asyncio.timeout(within):
+                await self._reach((await stream_state(self.bus, self._stream)).last_seq)
+
+    async def _run(self, bus: Bus) -> None:
         """Follow until cancelled; a bus that has no such stream yet is asked again."""
         told = False
         while True:
@@ -69,12 +101,6 @@ class Following:
                     log.warning("a stream cannot be followed yet", stream=self._stream, error=str(error))
                     told = True
                 await asyncio.sleep(_AGAIN_AFTER)
-
-    async def settle(self, bus: Bus, within: float) -> None:
-        """Return once all that was stored before now is known, or after so many seconds."""
-        with contextlib.suppress(TimeoutError, Unreachable):
-            async with asyncio.timeout(within):
-                await self._reach((await stream_state(bus, self._stream)).last_seq)
 
     async def _reach(self, seq: int) -> None:
         if self._follower is not None and self._follower.position >= seq:
