@@ -15,6 +15,7 @@ import uvloop
 from baleen_runtime.errors import BaleenRuntimeError, SettingsError
 from baleen_runtime.logs import configure_logs
 from baleen_runtime.settings import ServiceSettings, load_settings
+from baleen_runtime.tracing import traced
 
 EXIT_OK, EXIT_CRASH, EXIT_SETTINGS = 0, 1, 78  # 78 is EX_CONFIG of sysexits.h
 
@@ -43,9 +44,10 @@ def main(cls: type[S], run: Callable[[S, asyncio.Event], Coroutine[Any, Any, Non
             sys.stderr.write(f"{problem}\n")
         return EXIT_SETTINGS
     configure_logs(settings.log_level, settings.log_format, secrets=settings.secrets())
-    log = structlog.get_logger(cls.__module__.partition(".")[0])
+    package = cls.__module__.partition(".")[0]
+    log = structlog.get_logger(package)
     try:
-        uvloop.run(_until_signal(settings, run))
+        uvloop.run(_until_signal(settings, run, package.replace("_", "-")))
     except BaleenRuntimeError as error:
         log.error("stopping", reason=str(error))  # noqa: TRY400 - a known condition needs no traceback
         return EXIT_CRASH
@@ -61,12 +63,15 @@ def main(cls: type[S], run: Callable[[S, asyncio.Event], Coroutine[Any, Any, Non
     return EXIT_OK
 
 
-async def _until_signal(settings: S, run: Callable[[S, asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+async def _until_signal(
+    settings: S, run: Callable[[S, asyncio.Event], Coroutine[Any, Any, None]], service: str
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(settings, stop)
+    async with traced(settings, service):
+        await run(settings, stop)
 
 
 def _causes(group: BaseExceptionGroup[BaseException]) -> str:

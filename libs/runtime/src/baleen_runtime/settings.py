@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from baleen_runtime.errors import SettingsError
 
 SHARED_PREFIX = "BALEEN_"
+_HTTP = r"^https?://[^\s/]"
 
 S = TypeVar("S", bound="ServiceSettings")
 
@@ -46,6 +47,30 @@ class ServiceSettings(BaseSettings):
         validation_alias="BALEEN_LOG_FORMAT",
         description="`console` for people, `json` for machines.",
     )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=_HTTP,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="The collector that takes traces over OTLP/HTTP, without `/v1/traces`; none without it.",
+    )
+    otlp_traces_endpoint: str | None = Field(
+        default=None,
+        pattern=_HTTP,
+        validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        description="The whole URL instead.",
+    )
+    otlp_headers: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"),
+        description="What the collector wants to see, such as `authorization=Bearer%20…`.",
+    )
+
+    @property
+    def traces_endpoint(self) -> str | None:
+        """The URL that takes traces, if there is one."""
+        if self.otlp_traces_endpoint or not self.otlp_endpoint:
+            return self.otlp_traces_endpoint
+        return f"{self.otlp_endpoint.rstrip('/')}/v1/traces"
 
     @classmethod
     def settings_customise_sources(
