@@ -45,6 +45,21 @@ def test_a_command_holds_the_identity_in_headers_and_the_body_bare(signal):
     }
 
 
+def test_a_trace_goes_along_as_the_last_header(signal):
+    """Beside the identity, and counted in the lengths; a text that is none can add no line."""
+    traceparent = f"00-{1:032x}-{2:016x}-01"
+    _, plain, _ = Envelopes("here").frame(signal(1), "r")
+    for given_, kept in ((traceparent, traceparent), ("x\r\nce-id: y", "x%0D%0Ace-id:%20y")):
+        _, command, _ = Envelopes("here").frame(signal(1), "r", given_)
+        line, _, rest = command.partition(b"\r\n")
+        head, total = int(line.split()[3]), int(line.split()[4])
+        assert dict(Headers(rest[:head])) == {
+            **Headers(plain.partition(b"\r\n")[2].partition(b"{")[0]),
+            "traceparent": kept,
+        }
+        assert rest[head:total] == signal(1).to_json()
+
+
 def test_what_no_stream_keeps_is_refused():
     """A command is asked, not stored."""
     with pytest.raises(PublishRefused, match="no stream keeps"):

@@ -63,7 +63,9 @@ class Bus:
         """
         return _registered(self._denied, callback)
 
-    async def request_json(self, subject: str, body: Any = None, *, within: float = 2.0) -> dict[str, Any]:
+    async def request_json(
+        self, subject: str, body: Any = None, *, headers: dict[str, str] | None = None, within: float = 2.0
+    ) -> dict[str, Any]:
         """Asks a JSON service, such as the JetStream API.
 
         Raises:
@@ -72,7 +74,7 @@ class Bus:
             AccessRefused: this user may not ask there.
         """
         payload = b"" if body is None else orjson.dumps(body)
-        reply = await self.request(subject, payload, within=within)
+        reply = await self.request(subject, payload, headers=headers, within=within)
         answer: dict[str, Any] = orjson.loads(reply.data)
         if "error" in answer:
             refusal = answer["error"]

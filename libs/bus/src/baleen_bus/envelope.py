@@ -33,16 +33,20 @@ class Envelopes:
         self._source = source
         self._kinds: dict[type[Publishable], tuple[str, Route]] = {}
 
-    def frame(self, message: Publishable, reply: str) -> tuple[str, bytes, Route]:
+    def frame(
+        self, message: Publishable, reply: str, traceparent: str | None = None
+    ) -> tuple[str, bytes, Route]:
         """The subject, the whole command that publishes ``message`` there, and the way it goes.
 
-        The ack goes to ``reply``.
+        The ack goes to ``reply``; ``traceparent`` goes along for whoever continues the trace.
 
         Raises:
             PublishRefused: no stream keeps this kind of message, its subject cannot travel, or it has no
                 JSON, subject or id to travel as.
         """
         subject, head, body, route = self._parts(message)
+        if traceparent is not None:
+            head = f"{head[:-2]}traceparent: {header_value(traceparent)}\r\n\r\n"
         size = len(head)
         command = f"HPUB {subject} {reply} {size} {size + len(body)}\r\n{head}"
         return subject, b"%b%b\r\n" % (command.encode("ascii"), body), route

@@ -111,9 +111,16 @@ class Publisher:
         await self._leave.aclose()
 
     def offer(
-        self, message: Publishable, on_stored: OnStored | None = None, on_dropped: OnDropped | None = None
+        self,
+        message: Publishable,
+        on_stored: OnStored | None = None,
+        on_dropped: OnDropped | None = None,
+        *,
+        traceparent: str | None = None,
     ) -> None:
         """Takes a message and returns at once; the callbacks say later what became of it.
+
+        ``traceparent`` goes along as a header.
 
         Raises:
             OutboxFull: the bus is slower than the source, or away, for longer than the outbox lasts.
@@ -123,7 +130,7 @@ class Publisher:
         if not self._open:
             raise BusClosed("the publisher is closed")
         number = self._number = self._number + 1
-        subject, command, route = self._envelopes.frame(message, f"{self._inbox}{number}")
+        subject, command, route = self._envelopes.frame(message, f"{self._inbox}{number}", traceparent)
         if len(command) > self._largest:  # the server would hang up on it
             raise PublishRefused(DropReason.TOO_BIG, f"{len(command)} bytes")
         try:
@@ -134,7 +141,7 @@ class Publisher:
         self.stats.offered += 1
         self._wake.set()
 
-    async def publish(self, message: Publishable) -> Stored:
+    async def publish(self, message: Publishable, *, traceparent: str | None = None) -> Stored:
         """Offers and waits until the message is stored; without a deadline, so give one.
 
         Raises:
@@ -151,7 +158,7 @@ class Publisher:
             if not stored.done():
                 stored.set_exception(refusal)
 
-        self.offer(message, on_stored, on_dropped)
+        self.offer(message, on_stored, on_dropped, traceparent=traceparent)
         return await stored
 
     async def drain(self, within: float) -> int:
