@@ -40,12 +40,13 @@ class BoundedHead(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a head."""
         super().connection_made(transport)
-        self._expect_head()
+        self._await_head()
 
     def on_message_begin(self) -> None:
         """Expect the head of this request."""
         super().on_message_begin()
-        self._expect_head()
+        self._in_head, self._head_bytes = True, 0
+        self._forget_deadline()
 
     def on_headers_complete(self) -> None:
         """The head is here: what follows is bounded by who reads it."""
@@ -54,12 +55,16 @@ class BoundedHead(HttpToolsProtocol):
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Count what arrives until the head is complete."""
+        """Count what arrives until the head is complete, which it nearly always is at once."""
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        if not self._in_head or self.transport.is_closing():
+            return
+        if self._head_bytes > MAX_HEAD_BYTES:
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+        elif self._deadline is None:
+            self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
@@ -71,16 +76,14 @@ class BoundedHead(HttpToolsProtocol):
         self._forget_deadline()
         self.transport.abort()
 
-    def _expect_head(self) -> None:
-        self._in_head, self._head_bytes = True, 0
-        self._forget_deadline()
+    def _await_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_WITHIN, self.transport.abort)
         self._unfinished[self] = None
         if len(self._unfinished) > MAX_UNFINISHED:
             next(iter(self._unfinished)).give_way()
 
     def _forget_deadline(self) -> None:
-        self._unfinished.pop(self, None)
         if self._deadline is not None:
+            self._unfinished.pop(self, None)
             self._deadline.cancel()
             self._deadline = None
