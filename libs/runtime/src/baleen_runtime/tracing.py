@@ -93,20 +93,19 @@ def recording() -> bool:
 
 
 def span(
-    name: str, kind: Kind, *, after: str | None = None, **attributes: Value | None
+    name: str, kind: Kind, *, after: str | None, **attributes: Value | None
 ) -> AbstractContextManager[Span]:
     """The block is one span, named *name*.
 
     Args:
         name: one of few; what tells one piece of work from another is an attribute.
         kind: the side of the conversation.
-        after: the valid traceparent that it continues; where there is none, that of what is being done now.
+        after: the valid traceparent that it continues; None begins a trace.
         attributes: as `Span.note` takes them.
     """
-    before = after or current.get()
     if _recorder is None:
-        return _HandedOn(before)
-    return _recorder.span(name, kind, before, attributes)
+        return _HandedOn(after)
+    return _recorder.span(name, kind, after, attributes)
 
 
 def headers() -> dict[str, str] | None:

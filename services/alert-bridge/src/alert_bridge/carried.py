@@ -17,9 +17,11 @@ class Carried:
         alert: what was accepted.
         stored_at: when the stream took it.
         replays: how often it was sent again by hand after it had died; 0 on its first way.
+        traceparent: the trace that goes on with it.
     """
 
     seq: int
     alert: Alert
     stored_at: datetime
     replays: int = 0
+    traceparent: str | None = None

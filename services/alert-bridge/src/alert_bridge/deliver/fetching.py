@@ -16,6 +16,7 @@ from alert_bridge.rules.decide import Decision, Memory, memory_span
 from alert_bridge.rules.model import Rules
 from baleen_bus import Bus
 from baleen_bus.reading import Delivered, direct_get
+from baleen_runtime.traceparent import TRACEPARENT, heard
 
 REMEMBERED: Final = 50_000
 """Alerts at most from which it is known again what was let through before."""
@@ -93,7 +94,8 @@ async def _first_within(bus: Bus, through: int, span: float) -> int:
 
 
 def _drawn(item: Delivered) -> Drawn:
-    return Drawn(item.seq, moment(item.headers["Nats-Time-Stamp"]), item.body)
+    traceparent = heard(item.headers.get(TRACEPARENT))
+    return Drawn(item.seq, moment(item.headers["Nats-Time-Stamp"]), item.body, traceparent)
 
 
 def _written(at: datetime) -> str:

@@ -197,7 +197,7 @@ class Intake:
         if alert is None:
             self._unreadable(drawn, record)
             return
-        carried = Carried(drawn.seq, alert, drawn.stored_at)
+        carried = Carried(drawn.seq, alert, drawn.stored_at, traceparent=drawn.traceparent)
         if record is not None:
             learn(self._around.rules(), self._name, carried, record, self._memory)
         ended = acked if record is None else record.final

@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from alert_bridge.deliver.pen import Pen
 from baleen_bus import ApiRefused, Bus
 from baleen_bus.connection import end_task
+from baleen_runtime.traceparent import TRACEPARENT, heard
 
 MAX_ACK_PENDING: Final = 1_000
 ACK_WAIT: Final = 60.0
@@ -46,6 +47,7 @@ class Drawn:
     seq: int
     stored_at: datetime
     body: bytes
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +237,8 @@ class Reading:
         self._left -= 1
         if self._left == 0:
             self._wake.set()
-        self._on_drawn(Drawn(meta.sequence.stream, meta.timestamp, message.data))
+        traceparent = heard((message.headers or {}).get(TRACEPARENT))
+        self._on_drawn(Drawn(meta.sequence.stream, meta.timestamp, message.data, traceparent))
 
     def _on_status(self, message: Msg) -> None:
         """A heartbeat, or the end of a question, perhaps of an older one."""

@@ -29,6 +29,7 @@ from alert_bridge.destinations.destination import (
     Verdict,
 )
 from alert_bridge.reasons import Wait
+from alert_bridge.traces import delivering
 
 _LONGEST_REST: Final = 5.0
 _LONGEST_SEND: Final = 120.0
@@ -123,7 +124,7 @@ class Sending:
         if packed is None:
             return Rejected(detail="it cannot be put into words; the log says why")
         await self._write_sending(items)
-        return await self._request(lambda: self._destination.send(packed.body))
+        return await self._request(items, lambda: self._destination.send(packed.body))
 
     def _pack(self, offer: Offer) -> Packed | None:
         """The next message; None if the first alert cannot be packed, which is a defect."""
@@ -156,10 +157,10 @@ class Sending:
             return None
         await self._write_sending(items)
         if change.deletes:
-            verdict = await self._request(lambda: destination.delete(remote_id))
+            verdict = await self._request(items, lambda: destination.delete(remote_id))
         else:
             body = packed.body if packed is not None else None
-            verdict = await self._request(lambda: destination.edit(remote_id, body))
+            verdict = await self._request(items, lambda: destination.edit(remote_id, body))
         if not isinstance(verdict, Rejected):
             return verdict
         if change.deletes:
@@ -179,24 +180,29 @@ class Sending:
                     await asyncio.sleep(0.002)
         return await self._around.ledger.one(name, seq, 0, self._counts.epoch)
 
-    async def _request(self, ask: Callable[[], object]) -> Verdict | None:
-        """Makes one request, unless this replica may not any more. What fails without a word is a defect."""
+    async def _request(self, items: list[Item], ask: Callable[[], object]) -> Verdict | None:
+        """Makes one request for *items*, unless this replica may not any more."""
         if not self._allowed():
             return None
         name, clock = self._destination.name, self._around.clock
         began = clock.monotonic()
-        verdict: Verdict
-        try:
-            async with asyncio.timeout(_LONGEST_SEND):
-                verdict = await ask()  # type: ignore[misc]
-        except TimeoutError:
-            verdict = Later(Wait.NO_ANSWER, detail="the destination did not end in time")
-        except Exception:
-            log.exception("a destination failed", destination=name)
-            verdict = Later(Wait.SERVER_ERROR, detail="the destination failed; the log says why")
+        with delivering(name, items) as answered:
+            verdict = await self._answer(ask)
+            answered(verdict)
         outcome = type(verdict).__name__.lower()
         self._around.metrics.send_seconds.labels(name, outcome).observe(clock.monotonic() - began)
         return verdict
+
+    async def _answer(self, ask: Callable[[], object]) -> Verdict:
+        """What a request brings. What fails without a word is a defect."""
+        try:
+            async with asyncio.timeout(_LONGEST_SEND):
+                return await ask()  # type: ignore[misc,no-any-return]
+        except TimeoutError:
+            return Later(Wait.NO_ANSWER, detail="the destination did not end in time")
+        except Exception:
+            log.exception("a destination failed", destination=self._destination.name)
+            return Later(Wait.SERVER_ERROR, detail="the destination failed; the log says why")
 
     def _heed(self, verdict: Verdict) -> None:
         """Does what an answer means."""

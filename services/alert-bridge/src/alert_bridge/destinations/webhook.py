@@ -14,6 +14,7 @@ from alert_bridge.destinations.outward import NotPublic, ask, client
 from alert_bridge.destinations.spec import WebhookSpec
 from alert_bridge.destinations.webhook_message import Body
 from alert_bridge.reasons import Wait
+from baleen_runtime import tracing
 from baleen_runtime.clock import Clock
 
 
@@ -53,6 +54,7 @@ class WebhookDestination:
         """Send one request."""
         message: Body = body
         headers = webhook_message.headers_of(message, self._key, self._clock.now())
+        headers |= tracing.headers() or {}  # whoever takes it may go on with the alert's trace
         try:
             request = self._http.build_request("POST", self._url, headers=headers, content=message.content)
             reply = await ask(self._http, request)

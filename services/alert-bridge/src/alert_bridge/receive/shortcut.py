@@ -15,6 +15,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from alert_bridge.traces import answered, hearing
+from baleen_runtime.traceparent import heard_in
+from baleen_runtime.tracing import recording
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 Failed = Callable[[Request, Exception], Awaitable[Response]]
 
@@ -33,7 +37,7 @@ class Shortcut:
     def __init__(self, app: ASGIApp, *, routes: Iterable[BaseRoute], failed: Failed) -> None:
         self._app, self._failed = app, failed
         self._routes = [
-            (method, route.path_regex, route.endpoint)
+            (method, route.path, route.path_regex, route.endpoint)
             for route in routes
             if isinstance(route, APIRoute)
             for method in route.methods or ()
@@ -42,11 +46,17 @@ class Shortcut:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or have it answered."""
         if scope["type"] == "http":
-            for method, pattern, endpoint in self._routes:
+            for method, path, pattern, endpoint in self._routes:
                 found = pattern.match(scope["path"]) if scope["method"] == method else None
                 if found is not None:
                     scope["path_params"] = found.groupdict()
-                    response = await self._response(endpoint, Request(scope, receive, send))
+                    request, traceparent = Request(scope, receive, send), heard_in(scope["headers"])
+                    if traceparent is None and not recording():
+                        response = await self._response(endpoint, request)
+                    else:
+                        with hearing(method, path, traceparent) as span:
+                            response = await self._response(endpoint, request)
+                            answered(span, response.status_code)
                     await response(scope, receive, send)
                     return
         await self._app(scope, receive, send)

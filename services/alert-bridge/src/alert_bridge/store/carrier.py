@@ -23,6 +23,7 @@ from baleen_bus import Bus, BusError, DropReason, Publisher, PublishRefused, Sto
 
 IN_FLIGHT: Final = 512
 """Alerts of the spool that are offered to the bus and not confirmed, at most."""
+MOST_TRACES: Final = 10_000
 READ_BYTES: Final = 4 << 20
 READ_AGAIN_AFTER: Final = 1.0
 
@@ -61,20 +62,24 @@ class Carrier:
         self._on_clear = on_clear
         self._cursor = 0
         self._offered: set[int] = set()  # in the file or on the way into it, and with the publisher
+        self._traces: dict[int, str] = {}  # by number, of those that wait; the file does not keep them
         self._arrived: list[int] = []  # in the file, and on the bus
         self._stirred = asyncio.Event()
 
-    def expect(self, kept: asyncio.Future[bool]) -> None:
+    def expect(self, kept: asyncio.Future[bool], number: int, traceparent: str | None) -> None:
         """An alert that nobody offered is on its way into the file."""
 
         def ended(done: asyncio.Future[bool]) -> None:
             if done.cancelled() or done.exception() is not None or not done.result():
+                self._traces.pop(number, None)
                 self._advanced(1)
             self.stir()
             self.on_change()
 
         self.behind += 1
         kept.add_done_callback(ended)
+        if traceparent is not None and len(self._traces) < MOST_TRACES:
+            self._traces[number] = traceparent
 
     def spare(self, number: int) -> None:
         """The alert of this number is with the publisher: it is not to be offered from the file."""
@@ -134,12 +139,14 @@ class Carrier:
         self._offered.add(row.number)
         try:
             occurred_at = datetime.fromisoformat(row.occurred_at)
-            publisher.offer(Parcel(row.id, row.subject, occurred_at, row.body), on_stored, on_dropped)
+            parcel = Parcel(row.id, row.subject, occurred_at, row.body)
+            publisher.offer(parcel, on_stored, on_dropped, traceparent=self._traces.get(row.number))
         except PublishRefused as refusal:
             self.will_not_arrive(row.number, refusal)
         except BusError:  # it is full, or closed
             self._offered.discard(row.number)
             return False
+        self._traces.pop(row.number, None)
         self._advanced(1)
         return True
 

@@ -20,15 +20,16 @@ class Parcel:
     subject: str
     occurred_at: datetime
     body: bytes
+    traceparent: str | None = None
 
     @classmethod
-    def of(cls, alert: Alert) -> Parcel:
-        """*alert*, encoded once.
+    def of(cls, alert: Alert, traceparent: str | None = None) -> Parcel:
+        """*alert*, encoded once, and the trace that goes on with it.
 
         Raises:
             ValueError: it holds what no JSON, subject or id can carry.
         """
-        return cls(alert.message_id, alert.subject, alert.occurred_at, alert.to_json())
+        return cls(alert.message_id, alert.subject, alert.occurred_at, alert.to_json(), traceparent)
 
     @property
     def received_at(self) -> datetime:

@@ -140,7 +140,7 @@ class Relay:
             elif errand.kept:
                 self.carrier.will_not_arrive(errand.number, refusal)
 
-        publisher.offer(parcel, on_stored, on_dropped)
+        publisher.offer(parcel, on_stored, on_dropped, traceparent=parcel.traceparent)
 
     async def _fate(self, errand: _Errand) -> Stored | PublishRefused | None:
         """What became of it; None if nothing is known in time, or the connection went."""
@@ -161,7 +161,7 @@ class Relay:
     async def _spool_fresh(self, parcel: Parcel, number: int) -> Spooled:
         """Spool an alert that was never offered to the bus."""
         kept = self._keep(parcel, number)
-        self.carrier.expect(kept)
+        self.carrier.expect(kept, number, parcel.traceparent)
         return Spooled(duplicate=not await asyncio.shield(kept))
 
     async def _spool_offered(self, parcel: Parcel, errand: _Errand) -> Stored | Spooled:
