@@ -28,10 +28,10 @@ def told(varz: Figures, jsz: Figures) -> str:
     ]
     lines += [
         _line("server_jetstream_disabled", server, int(jsz.get("disabled", False))),
-        _line("server_max_storage", server, jsz["config"]["max_storage"]),
-        _line("server_total_message_bytes", server, jsz["bytes"]),
+        _line("server_max_storage", server, jsz.get("config", {}).get("max_storage", 0)),
+        _line("server_total_message_bytes", server, jsz.get("bytes", 0)),
     ]
-    for account in jsz["account_details"]:
+    for account in jsz.get("account_details", ()):  # none once JetStream is off
         for stream in account["stream_detail"]:
             lines += _of_stream(stream, server)
     return "\n".join(lines) + "\n"

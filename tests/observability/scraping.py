@@ -31,6 +31,19 @@ class Prometheus:
         series: list[dict[str, Any]] = answer["data"]["result"]
         return series
 
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return the alerts that fire, or are about to."""
+        found: list[dict[str, Any]] = self._told("/api/v1/alerts")["alerts"]
+        return found
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Return every rule with how its last judgement went."""
+        return [rule for group in self._told("/api/v1/rules")["groups"] for rule in group["rules"]]
+
+    def _told(self, path: str) -> dict[str, Any]:
+        told: dict[str, Any] = self._client.get(path).raise_for_status().json()["data"]
+        return told
+
     def ready(self) -> bool:
         """Whether it answers."""
         try:
@@ -47,9 +60,17 @@ class Prometheus:
 def prometheus(targets: Mapping[str, str], folder: Path) -> Iterator[Prometheus]:
     """Run one that scrapes each target (`host:port`), under its job, every second; end it afterwards."""
     jobs = [{"job_name": job, "static_configs": [{"targets": [at]}]} for job, at in targets.items()]
+    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}
+    with running_prometheus(config, folder, free_ports().monitor) as running:
+        yield running
+
+
+@contextmanager
+def running_prometheus(configured: Mapping[str, Any], folder: Path, port: int) -> Iterator[Prometheus]:
+    """Run one with this configuration on a port; end it afterwards."""
     config = folder / "prometheus.yml"
-    config.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
-    log, port = folder / "prometheus.log", free_ports().monitor
+    config.write_text(yaml.safe_dump(dict(configured)))
+    log = folder / "prometheus.log"
     command = [
         debian_package("prometheus") / "usr/bin/prometheus",
         f"--config.file={config}",

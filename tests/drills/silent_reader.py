@@ -1,0 +1,55 @@
+"""Clients of the native protocol that subscribe to everything and then read nothing, and come back when cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from contextlib import ExitStack
+from threading import Event, Thread
+
+from tests.drills.site import LOOPBACK, Site
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+READERS = 3
+ROOM = 4_096
+"""Bytes that the client's side of the socket holds, at most: the rest waits at the gateway."""
+_LOOKS_EVERY = 0.5
+
+
+def silent_readers(site: Site, closing: ExitStack) -> None:
+    """Connect some, and let them be silent until the stack closes."""
+    enough = Event()
+    thread = Thread(target=lambda: asyncio.run(_all(site.plan.ports.gateway, enough)), daemon=True)
+    thread.start()
+    closing.callback(thread.join, 20)
+    closing.callback(enough.set)
+
+
+async def _all(port: int, enough: Event) -> None:
+    readers = [asyncio.create_task(_be_silent(port)) for _ in range(READERS)]
+    while not enough.is_set():
+        await asyncio.sleep(_LOOKS_EVERY)
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+
+
+async def _be_silent(port: int) -> None:
+    while True:
+        with contextlib.suppress(OSError, ConnectionClosed, InvalidHandshake):
+            await _connected(port)
+        await asyncio.sleep(1)
+
+
+async def _connected(port: int) -> None:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (LOOPBACK, port))
+    address = f"ws://{LOOPBACK}:{port}/v1/stream"
+    async with connect(address, sock=sock, compression=None, max_queue=1, ping_interval=None) as line:
+        await line.send(json.dumps({"op": "subscribe", "id": 1, "topics": ["uw.v1.>"]}))
+        await line.wait_closed()
