@@ -35,8 +35,9 @@ smoke: $(INSTALLED) ## start everything on free ports and see data reach a WebSo
 lint: $(INSTALLED) ## style, types and generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(addsuffix /src,$(MEMBERS)) observability
+	$(BIN)/mypy $(addsuffix /src,$(MEMBERS)) observability deploy
 	$(BIN)/python -m baleen_contracts check
+	$(BIN)/python -m deploy.environment check
 
 fmt: $(INSTALLED) ## let ruff put the style right
 	$(BIN)/ruff check --fix --exit-zero .
