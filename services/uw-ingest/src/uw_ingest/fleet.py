@@ -92,9 +92,9 @@ class Fleet:
         await asyncio.gather(self.planner.release(), self.rest.release())
         await self.slots.leave(within if await self.presence.others() else 0.0)
 
-    async def reconnect(self) -> CommandReply:
-        """Ask every holder of a socket, over the bus, to open it anew."""
-        return await order(self.bus)
+    async def reconnect(self, traceparent: str | None = None) -> CommandReply:
+        """Ask every holder of a socket, over the bus, to open it anew; *traceparent* is who asks."""
+        return await order(self.bus, traceparent)
 
     def facts(self) -> BudgetFacts:
         """Return what ``/budget`` shows."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
@@ -10,7 +11,10 @@ from pydantic import ValidationError
 from baleen_bus.connection import Bus
 from baleen_bus.errors import BusError
 from baleen_contracts.command import RECONNECT_SUBJECT, CommandReply, CommandRequest
+from baleen_runtime import tracing
 from baleen_runtime.clock import Clock
+from baleen_runtime.traceparent import TRACEPARENT, heard
+from baleen_runtime.tracing import Kind, Span
 from uw_ingest.feed import Connection, Feed
 
 log: Any = structlog.get_logger("uw_ingest.orders")
@@ -30,11 +34,13 @@ async def obey(bus: Bus, feeds: Callable[[], Sequence[Feed]], clock: Clock) -> N
         ours = feeds()
         if not ours:
             return
-        now = clock.monotonic()
-        reply = refusal(message.data, since_last=now - last)
-        if reply is None:
-            last = now
-            reply = await _reconnect(ours)
+        with _span("reconnect", Kind.SERVER, heard((message.headers or {}).get(TRACEPARENT))) as span:
+            now = clock.monotonic()
+            reply = refusal(message.data, since_last=now - last)
+            if reply is None:
+                last = now
+                reply = await _reconnect(ours)
+            _answered(span, reply)
         log.info("asked to reconnect", ok=reply.ok, code=reply.code)
         if message.reply:
             await message.respond(reply.to_json())
@@ -43,15 +49,37 @@ async def obey(bus: Bus, feeds: Callable[[], Sequence[Feed]], clock: Clock) -> N
     await asyncio.Event().wait()
 
 
-async def order(bus: Bus) -> CommandReply:
-    """Ask whoever holds a socket to open it anew, over the bus."""
+async def order(bus: Bus, traceparent: str | None = None) -> CommandReply:
+    """Ask whoever holds a socket to open it anew, over the bus; *traceparent* is the trace that asks."""
     asked = {"action": "reconnect", "client": "uw-ingest"}
-    try:
-        return CommandReply.model_validate(
-            await bus.request_json(RECONNECT_SUBJECT, asked, within=ANSWERED_WITHIN)
-        )
-    except (BusError, ValidationError) as error:
-        return CommandReply(ok=False, code="NO_ANSWER", message=f"no replica holds a socket ({error})")
+    with _span("ask command", Kind.CLIENT, traceparent) as span:
+        try:
+            reply = CommandReply.model_validate(
+                await bus.request_json(
+                    RECONNECT_SUBJECT, asked, headers=tracing.headers(), within=ANSWERED_WITHIN
+                )
+            )
+        except (BusError, ValidationError) as error:
+            reply = CommandReply(ok=False, code="NO_ANSWER", message=f"no replica holds a socket ({error})")
+        _answered(span, reply)
+        return reply
+
+
+def _span(name: str, kind: Kind, traceparent: str | None) -> AbstractContextManager[Span]:
+    return tracing.span(
+        name,
+        kind,
+        after=traceparent,
+        messaging__system="nats",
+        messaging__destination__name=RECONNECT_SUBJECT,
+        baleen__command__action="reconnect",
+    )
+
+
+def _answered(span: Span, reply: CommandReply) -> None:
+    span.note(baleen__outcome="done" if reply.ok else "refused", baleen__reason=reply.code)
+    if not reply.ok:
+        span.fail(reply.code or "refused")
 
 
 def refusal(body: bytes, *, since_last: float) -> CommandReply | None:

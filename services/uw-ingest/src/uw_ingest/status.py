@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from baleen_bus.connection import Bus
 from baleen_bus.publisher import Publisher
 from baleen_runtime.clock import Clock
+from baleen_runtime.traceparent import heard_in
 from uw_ingest.budget_page import BudgetFacts, budget_page
 from uw_ingest.fleet import Fleet
 from uw_ingest.outlet import Outlet
@@ -57,11 +58,11 @@ class Status:
             BudgetFacts(self._settings.replica, 0.0, self._settings.slots, 0.0, {}, {}, None, {}, {}, why)
         )
 
-    async def _reconnect(self, response: Response) -> dict[str, Any]:
+    async def _reconnect(self, request: Request, response: Response) -> dict[str, Any]:
         if self._fleet is None:
             response.status_code = _UNAVAILABLE
             return {"ok": False, "code": "DISABLED", "message": "there is no upstream to reconnect to"}
-        reply = await self._fleet.reconnect()
+        reply = await self._fleet.reconnect(heard_in(request.scope["headers"]))
         if not reply.ok:
             response.status_code = _CODES.get(reply.code or "", _UNAVAILABLE)
         return reply.model_dump(exclude_none=True)

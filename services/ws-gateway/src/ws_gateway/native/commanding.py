@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from baleen_bus.errors import BusError
 from baleen_contracts.command import CommandReply, CommandRequest
+from baleen_runtime import tracing
 from ws_gateway.errors import Refusal
 from ws_gateway.native.dialect import Native
 from ws_gateway.native.requests import Command, Wrong
+from ws_gateway.traces import answered, asking
 from ws_gateway.wire.frames import text_frame
 
 if TYPE_CHECKING:
@@ -54,12 +56,19 @@ class Commanding:
         wire.say(text_frame(self._dialect.command_ack(command.id, reply)))
 
     async def _reply(self, subject: str, request: CommandRequest) -> CommandReply:
+        with asking(subject, request.action) as span:
+            reply = await self._answer(subject, request)
+            answered(span, reply)
+            return reply
+
+    async def _answer(self, subject: str, request: CommandRequest) -> CommandReply:
         bus = self._gateway.bus
         if bus is None:
             return CommandReply(ok=False, code="unavailable", message="the bus is away; try again")
         body = request.model_dump(mode="json", exclude_none=True)
         try:
-            return CommandReply.model_validate(await bus.request_json(subject, body, within=ANSWERED_WITHIN))
+            told = await bus.request_json(subject, body, headers=tracing.headers(), within=ANSWERED_WITHIN)
+            return CommandReply.model_validate(told)
         except ValidationError:
             return CommandReply(ok=False, code="bad_answer", message=f"{subject} answered what is no reply")
         except BusError as error:

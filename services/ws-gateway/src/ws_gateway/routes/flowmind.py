@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from baleen_bus.errors import BusError
 from baleen_contracts.catalogue import CATALOGUE, by_name
 from baleen_contracts.command import RECONNECT_SUBJECT, CommandReply, CommandRequest
+from baleen_runtime import tracing
+from baleen_runtime.traceparent import heard_in
 from ws_gateway.dialects import flowmind_status
 from ws_gateway.dialects.flowmind import (
     CONGRESS,
@@ -37,6 +39,7 @@ from ws_gateway.event import Event
 from ws_gateway.gateway import Gateway
 from ws_gateway.opening import Last, Newest, Opening
 from ws_gateway.session import serve, turn_away
+from ws_gateway.traces import answered, asking, hearing
 
 log = structlog.get_logger(__name__)
 
@@ -137,6 +140,13 @@ async def health(request: Request) -> JSONResponse:
 @router.post("/reconnect", tags=["flowmind"])
 async def reconnect(request: Request) -> JSONResponse:
     """Ask uw-ingest to connect anew: 200 when it has, 429 within a minute, 503 without anybody to ask."""
+    with hearing("/api/stream/reconnect", heard_in(request.scope["headers"])) as span:
+        answer = await _reconnect(request)
+        span.note(http__response__status_code=answer.status_code)
+        return answer
+
+
+async def _reconnect(request: Request) -> JSONResponse:
     state = request.app.state
     wait = getattr(state, "reconnect_allowed_at", 0.0) - time.monotonic()
     if wait > 0:
@@ -166,16 +176,21 @@ async def _ask_ingest(gateway: Gateway, request: Request) -> CommandReply | None
         return None
     client = request.client.host if request.client else None
     command = CommandRequest(action="reconnect", client=client)
-    try:
-        answer = await gateway.bus.request_json(
-            RECONNECT_SUBJECT, command.model_dump(mode="json", exclude_none=True), within=_ANSWERED_WITHIN
-        )
-        return CommandReply.model_validate(answer)
-    except (BusError, ValidationError) as error:
-        log.warning("nobody reconnects", reason=str(error))
-        if isinstance(error.__cause__, NoRespondersError):
-            request.app.state.reconnect_allowed_at = 0.0
-        return None
+    body = command.model_dump(mode="json", exclude_none=True)
+    with asking(RECONNECT_SUBJECT, command.action) as span:
+        try:
+            answer = await gateway.bus.request_json(
+                RECONNECT_SUBJECT, body, headers=tracing.headers(), within=_ANSWERED_WITHIN
+            )
+            reply = CommandReply.model_validate(answer)
+        except (BusError, ValidationError) as error:
+            log.warning("nobody reconnects", reason=str(error))
+            if isinstance(error.__cause__, NoRespondersError):
+                request.app.state.reconnect_allowed_at = 0.0
+            span.fail("no_answer")
+            return None
+        answered(span, reply)
+        return reply
 
 
 async def _open(websocket: WebSocket, channel: Channel, snapshot: Last | Newest) -> None:

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from baleen_bus import BusError
 from baleen_contracts.command import CommandReply, CommandRequest, session_subject
+from baleen_runtime import tracing
+from ws_gateway.traces import answered, asking
 
 if TYPE_CHECKING:
     from baleen_bus import Bus
@@ -68,12 +70,17 @@ class Orders:
 async def _carry(
     bus: Bus, session_id: str, request: CommandRequest, on_reply: Callable[[CommandReply], None]
 ) -> None:
-    try:
-        answer = await bus.request(session_subject(session_id), request.to_json(), within=ANSWERED_WITHIN)
-        reply = CommandReply.model_validate_json(answer.data)
-    except ValidationError:
-        reply = _GARBLED
-    except BusError as error:
-        reply = _NOBODY if isinstance(error.__cause__, NoRespondersError) else _SILENT
-        log.info("order not answered", action=request.action, reason=str(error.__cause__ or error))
+    subject = session_subject(session_id)
+    with asking(subject, request.action) as span:
+        try:
+            answer = await bus.request(
+                subject, request.to_json(), headers=tracing.headers(), within=ANSWERED_WITHIN
+            )
+            reply = CommandReply.model_validate_json(answer.data)
+        except ValidationError:
+            reply = _GARBLED
+        except BusError as error:
+            reply = _NOBODY if isinstance(error.__cause__, NoRespondersError) else _SILENT
+            log.info("order not answered", action=request.action, reason=str(error.__cause__ or error))
+        answered(span, reply)
     on_reply(reply)
