@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -12,6 +13,7 @@ from baleen_bus.streams import INGRESS, keeping_headers, replaces_older
 from baleen_contracts.catalogue import by_name
 from baleen_contracts.message import Publishable
 
+_written, _WITH_Z = orjson.dumps, orjson.OPT_UTC_Z
 _SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _ORIGIN = re.compile(
     rb"Nats-Stream: (\S+)\r\nNats-Subject: (\S+)\r\nNats-Sequence: (\d+)\r\nNats-Time-Stamp: \S+\r\n"
@@ -49,7 +51,7 @@ class Envelopes:
             head = f"{head[:-2]}traceparent: {header_value(traceparent)}\r\n\r\n"
         size = len(head)
         command = f"HPUB {subject} {reply} {size} {size + len(body)}\r\n{head}"
-        return subject, b"%b%b\r\n" % (command.encode("ascii"), body), route
+        return subject, b"".join((command.encode("ascii"), body, b"\r\n")), route
 
     def letter(self, message: Publishable) -> tuple[str, dict[str, str], bytes]:
         """The subject, the headers and the body of ``message``; raises as ``frame``."""
@@ -58,23 +60,18 @@ class Envelopes:
 
     def _parts(self, message: Publishable) -> tuple[str, str, bytes, Route]:
         try:
-            return self._written(message)
+            kind = self._kinds.get(type(message))
+            if kind is None:
+                kind = self._kinds[type(message)] = self._kind(type(message))
+            middle, route = kind
+            subject = _ingress(message.subject)
+            body = message.to_json()
+            identity = header_value(message.message_id)
+            time = _written(message.occurred_at, option=_WITH_Z)[1:-1].decode()
         except PublishRefused:
             raise
         except Exception as error:  # a message may hold what no check foresaw, and must not stop the rest
             raise PublishRefused(DropReason.MALFORMED, f"{type(error).__name__}: {error}"[:200]) from error
-
-    def _written(self, message: Publishable) -> tuple[str, str, bytes, Route]:
-        kind = self._kinds.get(type(message))
-        if kind is None:
-            kind = self._kinds[type(message)] = self._kind(type(message))
-        middle, route = kind
-        subject = INGRESS + message.subject
-        if not subject.isascii() or not subject.isprintable() or " " in subject:
-            raise PublishRefused(DropReason.MALFORMED, f"subject {subject!r}")
-        body = message.to_json()
-        identity = header_value(message.message_id)
-        time = orjson.dumps(message.occurred_at, option=orjson.OPT_UTC_Z)[1:-1].decode()
         head = f"NATS/1.0\r\nNats-Msg-Id: {identity}{middle}{identity}\r\nce-time: {time}\r\n\r\n"
         return subject, head, body, route
 
@@ -86,6 +83,15 @@ class Envelopes:
         headers |= keeping_headers(entity)
         lines = "".join(f"{name}: {header_value(value)}\r\n" for name, value in headers.items())
         return f"\r\n{lines}ce-id: ", Route(entity.stream, replaces_older(entity))
+
+
+@lru_cache(maxsize=1 << 14)
+def _ingress(public: str) -> str:
+    """Where a message of this public subject is sent to."""
+    subject = INGRESS + public
+    if not subject.isascii() or not subject.isprintable() or " " in subject:
+        raise PublishRefused(DropReason.MALFORMED, f"subject {subject!r}")
+    return subject
 
 
 def header_value(text: str) -> str:

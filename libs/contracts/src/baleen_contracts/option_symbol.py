@@ -20,28 +20,24 @@ class OptionSymbol:
     option_type: OptionType
     strike: float
 
-    @classmethod
-    def parse(cls, text: str) -> "OptionSymbol":
+    @staticmethod
+    @lru_cache(maxsize=1 << 16)
+    def parse(text: str) -> "OptionSymbol":
         """Reads an OCC symbol, padded with spaces after the root or not.
 
         Raises:
             ValueError: the text is none.
         """
-        return _parse(text)
+        found = _FORM.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text[:40]!r} is no OCC option symbol")
+        root, year, month, day, letter, thousandths = found.groups()
+        try:
+            expiry = date(2000 + int(year), int(month), int(day))
+        except ValueError as error:
+            raise ValueError(f"{text!r} expires on no day of the calendar") from error
+        return OptionSymbol(root, expiry, "call" if letter == "C" else "put", int(thousandths) / 1_000)
 
     def __str__(self) -> str:
         letter = self.option_type[0].upper()
         return f"{self.underlying}{self.expiry:%y%m%d}{letter}{round(self.strike * 1_000):08d}"
-
-
-@lru_cache(maxsize=1 << 16)
-def _parse(text: str) -> OptionSymbol:
-    found = _FORM.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text[:40]!r} is no OCC option symbol")
-    root, year, month, day, letter, thousandths = found.groups()
-    try:
-        expiry = date(2000 + int(year), int(month), int(day))
-    except ValueError as error:
-        raise ValueError(f"{text!r} expires on no day of the calendar") from error
-    return OptionSymbol(root, expiry, "call" if letter == "C" else "put", int(thousandths) / 1_000)

@@ -19,7 +19,7 @@ from baleen_contracts.option_trade import OptionTrade
 from baleen_contracts.tokens import symbol_token
 from uw_ingest.decode import MAX_CHANNEL_CHARS, MAX_FRAME_BYTES
 from uw_ingest.normalize.option_trade import root_of, side_and_sentiment
-from uw_ingest.normalize.row import FIRST_MOMENT, LAST_MOMENT, codes
+from uw_ingest.normalize.row import FIRST_MOMENT, LAST_MOMENT, split
 
 OPENING = b'["option_trades'
 """How a frame begins that is worth a try here."""
@@ -138,6 +138,8 @@ class OptionPrint(Struct, omit_defaults=True):
 
 _read = Decoder(tuple[_Channel, OptionRow], strict=False).decode
 _write = Encoder().encode
+_parse = OptionSymbol.parse
+_moment = datetime.fromtimestamp
 
 
 def option_frame(body: bytes, received_at: datetime) -> tuple[str, OptionPrint] | None:
@@ -146,7 +148,7 @@ def option_frame(body: bytes, received_at: datetime) -> tuple[str, OptionPrint] 
         return None  # what is neither foreign nor escaped is text as it stands, whoever reads it
     try:
         channel, row = _read(body)
-        option = OptionSymbol.parse(row.option_symbol)
+        option = _parse(row.option_symbol)
     except (MsgspecError, ValueError):
         return None
     if channel != "option_trades" and not channel.startswith("option_trades:"):
@@ -160,7 +162,7 @@ def _print_of(row: OptionRow, option: OptionSymbol, received_at: datetime) -> Op
     tags, recorded_at, underlying_price = row.tags, row.recorded_at, row.underlying_price
     side, sentiment = side_and_sentiment(tags, option.option_type)
     return OptionPrint(
-        datetime.fromtimestamp(row.occurred_at / 1_000, UTC),
+        _moment(row.occurred_at / 1_000, UTC),
         received_at,
         row.id,
         row.symbol if row.symbol == option.underlying else root_of(row.symbol, option),
@@ -173,7 +175,7 @@ def _print_of(row: OptionRow, option: OptionSymbol, received_at: datetime) -> Op
         row.size,
         side,
         sentiment,
-        tuple(codes(row.trade_code or row.upstream_condition_detail)),
+        split(row.trade_code or row.upstream_condition_detail or ""),
         row.report_flags,
         tags,
         None if underlying_price == "" else underlying_price,
@@ -197,5 +199,5 @@ def _print_of(row: OptionRow, option: OptionSymbol, received_at: datetime) -> Op
         row.multi_leg_volume,
         row.stock_multi_leg_volume,
         row.exchange,
-        None if recorded_at is None else datetime.fromtimestamp(recorded_at / 1_000, UTC),
+        None if recorded_at is None else _moment(recorded_at / 1_000, UTC),
     )

@@ -73,7 +73,7 @@ def occ(text: Any) -> OptionSymbol:
 
 def codes(text: Any) -> Sequence[str]:
     """Split upstream's comma-separated codes."""
-    return _split(text) if type(text) is str else (text or ())
+    return split(text) if type(text) is str else (text or ())
 
 
 def product(price: Any, size: Any) -> float | None:
@@ -108,5 +108,6 @@ def reason_of(error: ValidationError) -> Refusal:
 
 
 @lru_cache(maxsize=1024)
-def _split(text: str) -> tuple[str, ...]:
+def split(text: str) -> tuple[str, ...]:
+    """Return what stands between commas."""
     return tuple(part for part in text.split(",") if part)
