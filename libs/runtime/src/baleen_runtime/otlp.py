@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ LEAVE_WITHIN: Final = 1.5
 """Seconds in which spans are still exported when the process leaves."""
 LONGEST_VALUE: Final = 200
 _MOST_CAUSES: Final = 32
+_PHRASES: Final = frozenset(status.phrase for status in HTTPStatus)
 
 log = structlog.get_logger(__name__)
 
@@ -188,8 +190,10 @@ class _Causes(logging.Handler):
 
 def _words(argument: object) -> str:
     """What may be shown of a thing that the library logs: a status, or an error's type and its root's."""
-    if isinstance(argument, int) and not isinstance(argument, bool):
+    if isinstance(argument, int):
         return f"status {argument}"
+    if isinstance(argument, str) and argument in _PHRASES:
+        return argument
     if not isinstance(argument, BaseException):
         return ""
     root: BaseException = argument
