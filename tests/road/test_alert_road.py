@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +16,7 @@ import pytest
 
 from baleen_bus import open_bus
 from baleen_bus.testing import NatsServer
+from baleen_runtime.testing import ServiceProcess
 
 BARE = {"alert_type": "dp_alert", "source": "monitor"}
 
@@ -26,29 +25,9 @@ BARE = {"alert_type": "dp_alert", "source": "monitor"}
 class BridgeProcess:
     """A bridge that runs as operators run it."""
 
-    process: subprocess.Popen[bytes]
-    log: Path
+    process: ServiceProcess
     client: httpx.AsyncClient
     webhook: str
-
-    def log_text(self) -> str:
-        """Everything it logged."""
-        return self.log.read_text()
-
-
-def _start(nats: NatsServer, folder: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-    environ = {key: value for key, value in os.environ.items() if not key.startswith(("BALEEN_", "ALERT_"))}
-    environ |= {
-        "BALEEN_NATS_URL": nats.url,
-        "BALEEN_LOG_FORMAT": "json",
-        "BALEEN_LOG_LEVEL": "debug",
-        "ALERT_BRIDGE_PORT": "0",
-        "ALERT_BRIDGE_SOURCES": str(folder / "sources.json"),
-        **variables,
-    }
-    with (folder / "bridge.log").open("wb") as out:
-        command = [sys.executable, "-m", "alert_bridge"]
-        return subprocess.Popen(command, stdout=out, stderr=out, env=environ)
 
 
 def _webhook(folder: Path) -> str:
@@ -58,29 +37,22 @@ def _webhook(folder: Path) -> str:
     return made.stdout.strip().removeprefix("http://bridge")
 
 
-def _announced_port(log: Path) -> int | None:
-    lines = [line for line in log.read_text().splitlines() if '"listening"' in line]
-    return int(json.loads(lines[0])["port"]) if lines else None
-
-
 @asynccontextmanager
 async def bridge_process(nats: NatsServer, folder: Path, **variables: str) -> AsyncIterator[BridgeProcess]:
     """`alert-bridge` with a source called local, ended by pid afterwards."""
-    webhook, log = _webhook(folder), folder / "bridge.log"
-    process = _start(nats, folder, variables)
-    try:
-        async with asyncio.timeout(20):
-            while (port := _announced_port(log)) is None and process.poll() is None:  # noqa: ASYNC110 - likewise
-                await asyncio.sleep(0.02)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=15) as client:
-            async with asyncio.timeout(10):
-                while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - another process
-                    await asyncio.sleep(0.02)
-            yield BridgeProcess(process, log, client, webhook)
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+    webhook = _webhook(folder)
+    ours = {
+        "BALEEN_NATS_URL": nats.url,
+        "BALEEN_LOG_LEVEL": "debug",
+        "ALERT_BRIDGE_PORT": "0",
+        "ALERT_BRIDGE_SOURCES": str(folder / "sources.json"),
+    }
+    async with (
+        ServiceProcess("alert_bridge", {**ours, **variables}) as process,
+        httpx.AsyncClient(base_url=process.http, timeout=15) as client,
+    ):
+        await process.ready()
+        yield BridgeProcess(process, client, webhook)
 
 
 async def stored_ids(nats: NatsServer, **credentials: str) -> list[str]:
@@ -121,10 +93,10 @@ async def test_sigterm_leaves_cleanly(nats_server, tmp_path):
     """Exit code 0 within the deadline, and the last line says so."""
     async with bridge_process(nats_server, tmp_path) as bridge:
         assert (await bridge.client.post("/alerts", json=BARE)).status_code == 202
-        bridge.process.send_signal(signal.SIGTERM)
-        code = await asyncio.to_thread(bridge.process.wait, 5)
+        bridge.process.ask_to_leave()
+        code = await bridge.process.left(5)
 
-        assert (code, "left as asked" in bridge.log_text()) == (0, True)
+        assert (code, "left as asked" in bridge.process.log_text()) == (0, True)
 
 
 async def test_no_secret_is_ever_logged(nats_server_with_users, tmp_path):
@@ -145,9 +117,9 @@ async def test_no_secret_is_ever_logged(nats_server_with_users, tmp_path):
         await bridge.client.post(bridge.webhook, json={"content": "x"})
         metrics = (await bridge.client.get("/metrics")).text
         nats.restart()
-        bridge.process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(bridge.process.wait, 8)
-        text = bridge.log_text() + metrics
+        bridge.process.ask_to_leave()
+        await bridge.process.left(8)
+        text = bridge.process.log_text() + metrics
 
     assert "listening" in text
     assert token not in text
@@ -191,7 +163,7 @@ async def test_nothing_accepted_is_ever_lost(nats_server, tmp_path, kills):
                 await asyncio.sleep(0.1)  # the outage itself, not a wait for luck
                 nats_server.restart()
             stop.set()
-        assert bridge.process.poll() is None
+        assert bridge.process.alive
 
     stored = await stored_ids(nats_server)
     accepted = {alert_id for alert_id, status in answers.items() if status == 202}
