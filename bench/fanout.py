@@ -66,7 +66,7 @@ def measure(shape: Shape, contender_name: str, *, warm_up: float, seconds: float
         make_streams(nats, directory)
         contender = CONTENDERS[contender_name](nats, directory)
         closing.enter_context(contender.process)
-        empty = contender.process.resident_bytes()
+        empty, idle_cpu = contender.process.resident_bytes(), contender.process.cpu_seconds()
         swarm = closing.enter_context(
             Process.python(
                 "swarm", "-m", "bench.swarm", *swarm_arguments(shape, contender), directory=directory
@@ -79,6 +79,7 @@ def measure(shape: Shape, contender_name: str, *, warm_up: float, seconds: float
             "clients": shape.clients,
             "rate": shape.rate,
             "connect_seconds": joined["connect_seconds"],
+            "join_cpu_us": (contender.process.cpu_seconds() - idle_cpu) / shape.clients * 1e6,
         }
         processes = {"server": contender.process, "nats": nats, "swarm": swarm}
         published = None

@@ -19,6 +19,7 @@ _COLUMNS = (
     ("cpu.publisher", "publ. CPU"),
     ("server_resident_bytes", "server MB"),
     ("bytes_per_client", "KB/client"),
+    ("join_cpu_us", "µs/join"),
     ("connected", "connected"),
 )
 
