@@ -43,7 +43,7 @@ async def restart_everybody(
             await asyncio.sleep(BETWEEN)
             drill.record.note(f"restarts {replica.name}, which holds {leases.held_by(replica.name)}")
             replica.ask_to_leave()
-            assert await replica.left() == 0, replica.tail()
+            assert await replica.left() == 0, replica.last_words()
             drill.record.note("left")
             replica.start()
             await replica.listening()
