@@ -176,3 +176,15 @@ def test_an_ack_for_another_inbox_is_not_read(inbox):
 
     assert plain_ack("_INBOX.a.")(chunk, 0)
     assert plain_ack(inbox)(chunk, 0) is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "A", "ab", "b"]), st.text("xy:a \t", max_size=6)), max_size=6)
+)
+def test_one_header_is_found_as_among_all(lines: list[tuple[str, str]]):
+    """The last of equal names counts, and none is found inside another's value or name."""
+    raw = "NATS/1.0 100 a: status\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines) + "\r\n"
+    whole = dict(Headers(raw.encode()))
+
+    for name in ("a", "A", "ab", "b", "missing"):
+        assert Headers(raw.encode()).get(name) == whole.get(name)

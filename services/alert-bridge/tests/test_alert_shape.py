@@ -1,15 +1,17 @@
 """From what was said to the alert contract: nothing is lost, everything wrong is named."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from alert_bridge.errors import Invalid, NotAllowed, Unreadable
 from alert_bridge.receive.discord import read_post
 from alert_bridge.receive.mint import Mint, snowflake_of
-from alert_bridge.receive.shape import alert_from_json, alert_from_post, read_object
+from alert_bridge.receive.shape import BridgedAlert, alert_from_json, alert_from_post, read_object
 from alert_bridge.receive.sources import Source
 from baleen_contracts.alert import Alert
 
@@ -23,9 +25,49 @@ json_values = st.recursive(
 )
 
 
+def _nested(levels: int) -> Any:
+    inner: Any = 1
+    for _ in range(levels):
+        inner = [inner]
+    return inner
+
+
 def shaped(said: dict, *, key: str | None = None, sender: Source | None = None) -> Alert:
     """The alert of a plain JSON request."""
     return alert_from_json(said, key=key, sender=sender, fresh_id="fresh", now=NOW)
+
+
+@given(
+    embed=st.dictionaries(st.text(max_size=5), json_values, max_size=3), more=st.lists(st.just({"a": [{}]}))
+)
+def test_embeds_travel_as_the_contract_has_them(embed: dict, more: list):
+    """What is read from JSON need not be asked whether it is; it is written as any other alert's."""
+    fields = {"alert_type": "a", "source": "s", "occurred_at": NOW, "embed": embed, "more_embeds": more[:20]}
+
+    assert BridgedAlert.model_validate(fields).to_json() == Alert.model_validate(fields).to_json()
+
+
+@pytest.mark.parametrize(
+    "embed",
+    [{"a": "\ud800"}, {"\ud800": 1}, {"a": 2**64}, {"a": _nested(65)}, {"a": [_nested(64)]}, {1: 2}, [], "x"],
+)
+def test_embeds_that_cannot_travel_are_refused_as_by_the_contract(embed: Any):
+    """Halves of characters, large integers, deep nesting, and what is no object: the same words."""
+    fields = {"alert_type": "a", "source": "s", "occurred_at": NOW, "embed": embed}
+    with pytest.raises(ValidationError) as ours:
+        BridgedAlert.model_validate(fields)
+    with pytest.raises(ValidationError) as theirs:
+        Alert.model_validate(fields)
+
+    said = [[detail["msg"] for detail in error.value.errors()] for error in (ours, theirs)]
+    assert said[0] == said[1]
+
+
+def test_many_brackets_are_not_many_levels():
+    """A wide embed is looked through, and taken."""
+    wide = {"fields": [{"name": "{" * 70, "value": []} for _ in range(40)]}
+
+    assert shaped({"alert_type": "a", "source": "s", "embed": wide}).embed == wide
 
 
 def test_a_bare_alert_gets_time_and_id():

@@ -136,7 +136,20 @@ class Headers(Mapping[str, str]):
             self._parsed = {name.strip(): value.strip() for name, _, value in pairs}
         return self._parsed
 
+    def _newest(self, name: bytes) -> str | None:
+        """One header without reading the others; None if it is not there, or not as usually written."""
+        at = self._raw.rfind(b"\r\n%b:" % name)
+        if at < 0:
+            return None
+        start = at + len(name) + 3
+        end = self._raw.find(b"\r\n", start)
+        return self._raw[start : end if end >= 0 else None].decode("utf-8", "replace").strip()
+
     def __getitem__(self, name: str) -> str:
+        if self._parsed is None:
+            found = self._newest(name.encode("utf-8", "replace"))
+            if found is not None:
+                return found
         return self._all()[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -56,7 +56,7 @@ def known(values: type[StrEnum] | Iterable[str], description: str = "") -> Any:
     return Field(min_length=1, max_length=64, description=description or None, json_schema_extra=extra)
 
 
-def _travels(value: JsonValue) -> JsonValue:
+def travels(value: JsonValue) -> JsonValue:
     """Refuses free data that some reader of JSON could not read.
 
     That is lone surrogates, integers beyond 64 bits, and more than `MAX_DEPTH` levels.
@@ -117,8 +117,8 @@ Label = Annotated[str, Field(min_length=1, max_length=64)]
 Labels = Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=512)]
 Ids = Annotated[tuple[Id, ...], Field(max_length=10_000)]
 Text = Annotated[str, Field(max_length=10_000)]
-AnyJson = Annotated[JsonValue, AfterValidator(_travels)]
-Json = Annotated[dict[str, JsonValue], AfterValidator(_travels)]
+AnyJson = Annotated[JsonValue, AfterValidator(travels)]
+Json = Annotated[dict[str, JsonValue], AfterValidator(travels)]
 OptionType = Literal["call", "put"]
 """Closed, since no third kind of option can appear."""
 

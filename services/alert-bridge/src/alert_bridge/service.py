@@ -29,7 +29,7 @@ from alert_bridge.deliver.totals import Account
 from alert_bridge.destinations.build import build
 from alert_bridge.errors import Outcome
 from alert_bridge.metrics import Metrics
-from alert_bridge.receive.desk import Desk, response_of
+from alert_bridge.receive.desk import COUNT, Desk, response_of
 from alert_bridge.receive.discord_answers import failed_answer
 from alert_bridge.receive.door import Door
 from alert_bridge.receive.inbound import inbound_routes
@@ -153,7 +153,7 @@ def _app(desk: Desk, health: Health, registry: CollectorRegistry, books: Books) 
     app.include_router(operating_routes(books, gate, desk.clock))
 
     async def failed(request: Request, _: Exception) -> Response:
-        count = getattr(request.state, "count", None)
+        count = request.scope.get(COUNT)
         if count is not None:
             count(Outcome.FAILED)
         return response_of(failed_answer())
@@ -221,6 +221,7 @@ async def _hold_bus(
         password=password,
         name="alert-bridge",
         on_closed=closed.set,
+        on_failed=lambda why: _report_away(outlet, health, why),
     ) as bus:
         _report_on(bus, outlet, health, metrics)
         enrolled = _report_deliveries(couriers, health)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import types
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from functools import partial
+from typing import Any
 
 from starlette.requests import Request
 
@@ -44,9 +47,13 @@ async def chunks_up_to(request: Request, limit: int, within: float) -> AsyncGene
 async def body_up_to(request: Request, limit: int, within: float) -> bytes:
     """The request's whole body; raises as `chunks_up_to`."""
     _refuse_by_head(request, limit)
+    first = _next(request)
+    heard, awaited = _begun(first)
+    if heard is not None and not heard[1] and len(heard[0]) <= limit:
+        return heard[0]  # as nearly always: it came along with the head, and no clock is needed
     try:
         async with asyncio.timeout(within):
-            body, more = await _next(request)  # nearly always all of it
+            body, more = heard or await _resumed(first, awaited)
             pieces, got = [body], len(body)
             while more and got <= limit:
                 piece, more = await _next(request)
@@ -86,6 +93,34 @@ async def _next(request: Request) -> tuple[bytes, bool]:
     more = bool(message.get("more_body", False))
     request.scope["body_ended"] = not more
     return message.get("body", b""), more
+
+
+_Piece = tuple[bytes, bool]
+
+
+def _begun(hearing: Coroutine[Any, Any, _Piece]) -> tuple[_Piece | None, Any]:
+    """What *hearing* gives at once; else None and what it waits for."""
+    try:
+        return None, hearing.send(None)
+    except StopIteration as heard:
+        return heard.value, None
+
+
+@types.coroutine
+def _resumed(hearing: Coroutine[Any, Any, _Piece], awaited: Any) -> Generator[Any, Any, _Piece]:
+    """The rest of *hearing*, which has begun and waits."""
+    while True:
+        try:
+            told = yield awaited
+        except BaseException as error:  # noqa: BLE001 - it is not for us: above all a cancellation
+            go_on = partial(hearing.throw, error)
+        else:
+            go_on = partial(hearing.send, told)
+        try:
+            awaited = go_on()
+        except StopIteration as heard:
+            piece: _Piece = heard.value
+            return piece
 
 
 def _ended(request: Request) -> bool:

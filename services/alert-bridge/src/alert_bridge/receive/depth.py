@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from alert_bridge.errors import Invalid, Problem
 from baleen_contracts.fields import MAX_DEPTH
 
@@ -19,9 +21,23 @@ def refuse_deep(said: Mapping[str, Any]) -> None:
     Raises:
         Invalid: it has more; the problem names the field.
     """
+    if is_surely_shallow(said):
+        return
     for name, value in said.items():
         if _is_deeper(value, MAX_DEPTH - 1):
             raise Invalid([Problem(name, f"nested deeper than {MAX_DEPTH} levels")])
+
+
+def is_surely_shallow(value: Any) -> bool:
+    """Whether *value* is JSON that any reader can read, with at most 64 brackets and so no more levels.
+
+    It is for nearly everything that is sent, and costs a tenth of walking through it. No means nothing.
+    """
+    try:
+        written = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return False
+    return written.count(b"{") + written.count(b"[") <= MAX_DEPTH
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

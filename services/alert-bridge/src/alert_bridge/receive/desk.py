@@ -42,6 +42,9 @@ INBOUND = {
 
 Taken = tuple[Outcome, Answer]
 
+COUNT = "alert_bridge.count"
+"""Where a request's scope has what counts it, for whoever answers when its route fails."""
+
 
 class Archive(Protocol):
     """Finds a stored alert by the number that its sender was told."""
@@ -168,14 +171,14 @@ class Desk:
     def timer(self, request: Request, dialect: Dialect) -> Callable[[Outcome], None]:
         """Starts a clock now; what it returns counts the request with its outcome.
 
-        The request carries it along, for whoever answers when the route fails.
+        The request carries it along under `COUNT`.
         """
         began = time.perf_counter()
 
         def count(outcome: Outcome) -> None:
             self.metrics.answered(dialect, outcome, time.perf_counter() - began)
 
-        request.state.count = count
+        request.scope[COUNT] = count
         return count
 
     def turned_away(self, path: str, outcome: Outcome) -> None:

@@ -9,23 +9,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from alert_bridge.changes import LABELS as CHANGES
 from alert_bridge.errors import Invalid, NotAllowed, Problem, Unreadable
-from alert_bridge.receive.depth import refuse_deep
+from alert_bridge.receive.depth import is_surely_shallow, refuse_deep
 from alert_bridge.receive.discord import Post
 from alert_bridge.receive.source import Source
 from alert_bridge.receive.values import as_text, fitted, mapped
 from baleen_contracts.alert import Alert
+from baleen_contracts.fields import travels
 from baleen_contracts.message import digest
 
 _IDEMPOTENCY_KEY = "Idempotency-Key"
 _SAID = tuple(name for name in Alert.model_fields if name != "received_at")
 _KEY = re.compile(r"[!-~]{1,200}")
+
+_Embed = Annotated[
+    dict[str, Any], AfterValidator(lambda value: value if is_surely_shallow(value) else travels(value))
+]
+"""Free data as the contract has it. It was read from JSON: nobody need ask whether each value is."""
 
 
 class BridgedAlert(Alert):
@@ -33,6 +39,9 @@ class BridgedAlert(Alert):
 
     ``minted`` tells the ids that are ours from those that the sender gave; it does not travel.
     """
+
+    embed: _Embed | None = None
+    more_embeds: Annotated[tuple[_Embed, ...], Field(max_length=20)] = ()
 
     minted: bool = Field(default=False, exclude=True)
 

@@ -7,9 +7,11 @@ fits none of them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 import structlog
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -23,6 +25,35 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 Failed = Callable[[Request, Exception], Awaitable[Response]]
 
 log = structlog.get_logger(__name__)
+
+
+class _Headers(Headers):
+    """Headers that are looked up; the framework searches all of them for each. The first of a name counts."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._firsts = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])
+        }
+
+    def __getitem__(self, key: str) -> str:
+        value: str = self._firsts[key.lower()]
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.lower() in self._firsts
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of *key*, or *default*."""
+        return self._firsts.get(key.lower(), default)
+
+
+class _Request(Request):
+    @property
+    def headers(self) -> Headers:
+        if not hasattr(self, "_headers"):
+            self._headers = _Headers(self.scope)
+        return self._headers
 
 
 class Shortcut:
@@ -50,7 +81,7 @@ class Shortcut:
                 found = pattern.match(scope["path"]) if scope["method"] == method else None
                 if found is not None:
                     scope["path_params"] = found.groupdict()
-                    request, traceparent = Request(scope, receive, send), heard_in(scope["headers"])
+                    request, traceparent = _Request(scope, receive, send), heard_in(scope["headers"])
                     if traceparent is None and not recording():
                         response = await self._response(endpoint, request)
                     else:

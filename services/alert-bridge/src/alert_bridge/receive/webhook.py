@@ -5,8 +5,9 @@ Also what clients of Slack and of GitHub's webhooks send, at the paths that Disc
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -25,6 +26,7 @@ from alert_bridge.receive.source import Source
 
 _PATHS = ("/api/webhooks/{webhook_id}/{token}", "/api/v{version}/webhooks/{webhook_id}/{token}")
 _VERSIONS = frozenset(map(str, range(6, 11)))
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Handler = Callable[[Desk, Request, Source], Awaitable[Taken]]
 
@@ -90,7 +92,7 @@ async def _execute(desk: Desk, request: Request, source: Source) -> Taken:
     """Store one message as an alert: 204, or 200 and the message object with `wait`."""
     payload, files = await read_payload(desk, request, source)
     post = read_post({**payload, **_place(request)}, files)
-    return await _store(desk, request, source, post, wait=wants_message(request.query_params.get("wait")))
+    return await _store(desk, request, source, post, wait=wants_message(_asked(request).get("wait")))
 
 
 async def _execute_slack(desk: Desk, request: Request, source: Source) -> Taken:
@@ -136,7 +138,12 @@ def _message(post: Post, source: Source, message_id: str, now: Any) -> Answer:
     )
 
 
+def _asked(request: Request) -> Mapping[str, str]:
+    """What the query says; most requests have none."""
+    return request.query_params if request.scope["query_string"] else _NOTHING
+
+
 def _place(request: Request) -> dict[str, str]:
     """Where in a channel it goes, which only the query says."""
-    thread = request.query_params.get("thread_id")
+    thread = _asked(request).get("thread_id")
     return {} if thread is None else {"thread_id": thread}
