@@ -14,8 +14,7 @@ from tests.drills.silent_reader import silent_readers
 from tests.drills.site import Site, as_object
 
 MARGIN = 20.0
-"""Seconds for what surrounds a rule here: a scrape, two judgements (a recorded series is one more), our looks."""
-FOREVER = 86_400
+"""Seconds for what surrounds a rule here: a scrape, two judgements (a recorded series is one), a look."""
 NOT_CONNECTED = "ended with 7"
 """What curl ends with when nobody listens."""
 
@@ -321,7 +320,7 @@ DRILLS: tuple[Drill, ...] = (
                 (
                     Sight(
                         "alert-bridge rules check FILE",
-                        lambda said: "nobody" in said and "ended with 0" not in said,
+                        lambda said: "no destination is called so" in said and "ended with 1" in said,
                     ),
                     Sight("curl -s localhost:8002/readyz", lambda said: "rules" in _parts(said)),
                 ),

@@ -18,7 +18,7 @@ from tests.drills.watching import Watcher
 
 TEXT = (ROOT / "docs" / "runbook.md").read_text()
 WITHIN = 60.0
-_ANSWERS_WITHIN = "--max-time 10"
+_CURL = "curl -s --noproxy '*' --max-time 10"
 
 
 def confirmations(text: str = TEXT) -> dict[str, list[str]]:
@@ -32,9 +32,7 @@ def confirmations(text: str = TEXT) -> dict[str, list[str]]:
 
 
 def _is_command(words: str) -> bool:
-    return (
-        bool(re.match(r"(promql:|curl|baleen|alert-bridge|docker|kubectl|nats|df) ?", words)) and " " in words
-    )
+    return re.match(r"(promql:|curl|baleen|alert-bridge|docker|kubectl|nats|df) .", words) is not None
 
 
 def needs_containers(command: str) -> bool:
@@ -77,9 +75,7 @@ def at_home(command: str, site: Site) -> str:
     ports = site.plan.ports
     moved = {8000: ports.gateway, 8001: ports.ingest, 8002: ports.bridge, 8222: ports.monitor}
     words = re.sub(r"localhost:(\d+)", lambda found: f"localhost:{moved[int(found[1])]}", command)
-    words = words.replace("FILE", str(site.rules)).replace(
-        "curl -s", f"curl -s --noproxy '*' {_ANSWERS_WITHIN}"
-    )
+    words = words.replace("FILE", str(site.rules)).replace("curl -s", _CURL)
     program = words.split()[0]
     if (beside := Path(sys.executable).with_name(program)).exists():
         words = words.replace(program, str(beside), 1)

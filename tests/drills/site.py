@@ -63,9 +63,8 @@ class Program:
     def start(self, *, ready: bool = True, **variables: str) -> None:
         """Begin a life, perhaps with other variables, and wait until it is ready unless told not to."""
         child = self.child
-        program = (
-            str(Path(sys.executable).with_name(child.argv[0])) if child.argv[0] != "unshare" else "unshare"
-        )
+        ours = Path(sys.executable).with_name(child.argv[0])
+        program = str(ours) if ours.exists() else child.argv[0]
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
                 [program, *child.argv[1:]], env={**child.environ, **variables}, stdout=out, stderr=out

@@ -40,9 +40,8 @@ def test_the_alert_fires_and_the_runbook_confirms_it(
         ExitStack() as closing,
     ):
         watcher.until_calm()
-        seen = [
-            sight.command for each in drill.expected for sight in each.sights if _shows(sight, site, watcher)
-        ]
+        sights = [sight for each in drill.expected for sight in each.sights]
+        seen = [sight.command for sight in sights if _shows(sight, site, watcher)]
         assert seen == [], "these show a fault before there is one"
         drill.strike(site, closing)
         began = time.monotonic()

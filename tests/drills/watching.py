@@ -1,4 +1,4 @@
-"""A real Prometheus with the shipped rules over one platform, asked what fires as its page `/alerts` shows it."""
+"""A real Prometheus with the shipped rules over one platform, asked what fires as its page `/alerts` is."""
 
 from __future__ import annotations
 

@@ -49,6 +49,12 @@ def but(**changes: Any) -> SocketFacts:
         (but(heard_ago=46), FeedState.STALE, "silent while its siblings speak"),
         (but(heard_ago=46, siblings_heard_ago=46), FeedState.STALE, "silent, like everything on its socket"),
         (but(heard_ago=None, connected_for=10), FeedState.QUIET, "just joined"),
+        (
+            but(heard_ago=99, siblings_heard_ago=99, connected_for=1, mute_before=True),
+            FeedState.STALE,
+            "silent, like everything on its socket",
+        ),
+        (but(heard_ago=1, connected_for=1, mute_before=True), FeedState.LIVE, ""),
         (but(heard_ago=46, phase=Phase.CLOSED), FeedState.QUIET, "the market is closed"),
         (but(heard_ago=46, phase=Phase.EXTENDED), FeedState.QUIET, "the market is closed"),
         (

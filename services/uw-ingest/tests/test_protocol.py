@@ -184,12 +184,15 @@ def test_patience_doubles_with_each_mute_socket_and_returns_with_data():
     """A key whose sockets are all mute is not asked every 90 seconds for ever."""
     feed = FeedProtocol(["price"], QUICK)
     play(feed, Opened(at=0), accepted("price", 0), TimePassed(at=0, lively=True))
+    assert not feed.mute_before
     assert feed.handle(TimePassed(at=90, lively=True)) == [Hangup("mute")]
     play(feed, Closed(at=90), Opened(at=100), accepted("price", 100))
 
+    assert feed.mute_before
     assert feed.handle(TimePassed(at=279, lively=True)) == []
     assert feed.handle(TimePassed(at=280, lively=True)) == [Hangup("mute")]
     play(feed, Closed(at=280), Opened(at=300), FramesReceived({"price": 1}, at=301))
+    assert not feed.mute_before
     assert feed.handle(TimePassed(at=391, lively=True)) == [Hangup("mute")]
 
 

@@ -30,6 +30,7 @@ class SocketFacts:
     refused: str = ""  # upstream's words when it refused every channel of the feed
     unjoined: str = ""  # why no join of the feed was accepted, as far as is known
     connected_for: float = 0.0
+    mute_before: bool = False  # the socket before was given up as mute, and nothing was heard since
     heard_ago: float | None = None
     siblings_heard_ago: float | None = None
     backfilling: bool = False
@@ -82,7 +83,7 @@ def _judge_silence(facts: SocketFacts, patience: float) -> Verdict:
         return Verdict(FeedState.QUIET, "the market is closed")
     if facts.rhythm is Rhythm.EVENTFUL:
         return Verdict(FeedState.QUIET, "nothing happened")
-    if facts.connected_for <= patience:
+    if facts.connected_for <= patience and not facts.mute_before:
         return Verdict(FeedState.QUIET, "just joined")
     if facts.siblings_heard_ago is not None and facts.siblings_heard_ago <= patience:
         return Verdict(FeedState.STALE, "silent while its siblings speak")

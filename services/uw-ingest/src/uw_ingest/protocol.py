@@ -187,6 +187,11 @@ class FeedProtocol:
         """How many joins this socket holds, once upstream complained about one too many."""
         return self._joins.full_at
 
+    @property
+    def mute_before(self) -> bool:
+        """Whether the socket before this one was given up as mute, and nothing was heard since."""
+        return self._mute_after > self.patience.mute_after
+
     def _start(self, at: float) -> None:
         self._open, self._opened_at, self._answered, self._heard_at = True, at, False, None
         self._joins.start(at)

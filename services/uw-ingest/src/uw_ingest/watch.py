@@ -184,6 +184,7 @@ class Watch:
             refused=refused[0] if mine and len(refused) == len(mine) else "",
             unjoined=next((join.why for join in mine if join.why), ""),
             connected_for=feed.connected_for(),
+            mute_before=feed.protocol.mute_before,
             heard_ago=_newest([join.heard_at for join in mine], at),
             siblings_heard_ago=_newest(others, at),
             backfilling=self._backfilling(name),
