@@ -18,4 +18,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if rows:
         terminalreporter.section("drills")
     for drill, alert, took, confirmed in rows:
-        terminalreporter.line(f"{drill:24} {alert:28} {took:6.1f} s   {confirmed}")
+        terminalreporter.line(f"{drill:24} {alert:28} {took:6.1f} s   {', '.join(confirmed)}")

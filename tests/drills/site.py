@@ -27,7 +27,7 @@ from baleen_bus.bootstrap import bootstrap
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("BALEEN_", "UW_", "UNUSUAL", "WS_GATEWAY_", "ALERT_BRIDGE_", "DISCORD_SIMULATOR_", "NATS_")
-READY_WITHIN = 90.0  # seconds; several platforms start at once, on few cores
+READY_WITHIN = 240.0  # seconds; several platforms start at once, on few cores
 LEFT_WITHIN = 30.0
 DISK_MIB = 48
 _LENT_BY_THE_KERNEL = 32_768
