@@ -18,7 +18,7 @@ EXPORT = $(UV) export --quiet --frozen --no-emit-workspace --no-header
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: help up test smoke lint fmt bench lock clean
+.PHONY: help up test smoke drill lint fmt bench lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ test: $(INSTALLED) ## run the tests (ARGS="libs/bus -k follower" narrows them)
 
 smoke: $(INSTALLED) ## start everything on free ports and see data reach a WebSocket client
 	@exec $(BIN)/baleen smoke $(ARGS)
+
+drill: $(INSTALLED) ## break whole platforms and see the alerts fire, in some 15 minutes (ARGS="-m quick" for a few)
+	@exec $(BIN)/python -m pytest tests/drills -m drill -n 2 --dist worksteal $(ARGS)
 
 lint: $(INSTALLED) ## style, types and generated files
 	$(BIN)/ruff check .
