@@ -12,22 +12,22 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from baleen_bus.errors import AccessRefused, ApiRefused, BusError, ServerTooOld, Unreachable
-from baleen_bus.profile import JETSTREAM_WITHIN, MIN_API_LEVEL, PROFILE, BusStats
+from baleen_bus.profile import JETSTREAM_WITHIN, MIN_API_LEVEL, PROFILE, Away, BusStats
 from baleen_bus.wire import WireClient
 
 log = logging.getLogger("baleen_bus")
 
 Callback = Callable[[], object]
+Told = Callable[[str], object]
 _T = TypeVar("_T")
 
 
 class Bus:
     """A connection that reconnects for ever and tells of it by callbacks, in order of registration."""
 
-    def __init__(
-        self, name: str, on_closed: Callback | None = None, on_failed: Callback | None = None
-    ) -> None:
+    def __init__(self, name: str, on_closed: Callback | None = None, on_failed: Told | None = None) -> None:
         self.stats = BusStats()
+        self._away = Away()
         self.nc = WireClient(self._handler_failed)
         self.name = name
         self._on_closed = on_closed
@@ -167,7 +167,8 @@ class Bus:
         try:
             await asyncio.wait((connecting, self._refused), return_when=asyncio.FIRST_COMPLETED)
             if self._refused.done():
-                raise AccessRefused(f"the NATS server refused user {user!r}: {self._refused.result()}")
+                who = f"user {user!r}" + ("" if password else " without a password")
+                raise AccessRefused(f"the NATS server refused {who}: {self._refused.result()}")
             await connecting
         finally:
             if not connecting.done():
@@ -227,10 +228,16 @@ class Bus:
                 return
             elif "authorization violation" in words or "authentication" in words:
                 self._refused.set_result(words)
-            elif self._on_failed is not None and not self.connected:
-                self._on_failed()
+            elif not self.connected:
+                self._tell_away(f"NATS (BALEEN_NATS_URL) cannot be reached: {words or kind}")
         except Exception:
             log.exception("counting a bus error failed")
+
+    def _tell_away(self, why: str) -> None:
+        if self._away.is_news(why, asyncio.get_running_loop().time()):
+            log.warning("%s; trying again", why)
+        if self._on_failed is not None:
+            self._on_failed(why)
 
     def _handler_failed(self, error: Exception) -> None:
         self.stats.handler_errors += 1
@@ -272,13 +279,13 @@ async def open_bus(
     name: str,
     connect_within: float | None = None,
     on_closed: Callback | None = None,
-    on_failed: Callback | None = None,
+    on_failed: Told | None = None,
 ) -> AsyncIterator[Bus]:
     """Connects, and stays connected until the block is left.
 
     Without ``connect_within`` (seconds) it waits for the server for ever, so that services may start in any
     order. ``on_closed`` is called when the client gave up for good; the service should then end.
-    ``on_failed`` is called after each attempt to connect that failed; another one follows by itself.
+    ``on_failed`` is told why after each attempt to connect that failed; another one follows by itself.
 
     Raises:
         Unreachable: not connected within ``connect_within``, or JetStream is not enabled.

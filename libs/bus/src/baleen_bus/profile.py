@@ -19,6 +19,25 @@ PROFILE: dict[str, Any] = {
 }
 
 
+SAID_AGAIN_AFTER = 30.0
+"""Seconds after which a log says again that the server is away, for whoever looks at its last line."""
+
+
+@dataclass(slots=True)
+class Away:
+    """What was last said of a server that cannot be reached: attempts are many, and lines should be few."""
+
+    why: str = ""
+    at: float = float("-inf")
+
+    def is_news(self, why: str, now: float) -> bool:
+        """Whether this is to be said: it is another reason, or was said long ago (``now`` in seconds)."""
+        if why == self.why and now - self.at < SAID_AGAIN_AFTER:
+            return False
+        self.why, self.at = why, now
+        return True
+
+
 @dataclass(slots=True)
 class BusStats:
     """Counters since the connection was made; services export them."""

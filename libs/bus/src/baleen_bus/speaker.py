@@ -147,7 +147,7 @@ class Speaker:
             password=self._password,
             name=f"{self.source}/one-call",
             on_closed=self._on_closed,
-            on_failed=self.tried.set,
+            on_failed=lambda _why: self.tried.set(),
         )
         try:
             bus = await self._opened.enter_async_context(opening)

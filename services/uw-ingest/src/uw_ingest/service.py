@@ -99,6 +99,7 @@ async def _ingest(ingest: _Ingest) -> None:
             password=password,
             name=f"uw-ingest/{settings.replica}",
             on_closed=bus_gone.set,
+            on_failed=lambda why: ingest.health.report("bus", ok=False, reason=why),
         ) as bus,
         Publisher(
             bus,

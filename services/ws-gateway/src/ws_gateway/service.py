@@ -142,6 +142,7 @@ async def _hear_the_bus(gateway: Gateway) -> None:
         password=settings.nats_password.get_secret_value() if settings.nats_password else None,
         name="ws-gateway",
         on_closed=lost.set,
+        on_failed=lambda why: gateway.health.report("bus", ok=False, reason=why),
     )
     async with opening as bus, AsyncExitStack() as closing:
         mind_bus(gateway, None)
