@@ -11,10 +11,10 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import requests
 import structlog
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
@@ -32,7 +32,6 @@ LEAVE_WITHIN: Final = 1.5
 """Seconds in which spans are still exported when the process leaves."""
 LONGEST_VALUE: Final = 200
 _MOST_CAUSES: Final = 32
-_PHRASES: Final = frozenset(status.phrase for status in HTTPStatus)
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +49,8 @@ class Otlp:
         given = parse_env_headers(headers, liberal=True)
         hide([*given.values(), *_secrets_in(endpoint)])
         self._causes = _Causes()
-        self._exporter = _Telling(OTLPSpanExporter(endpoint=endpoint, headers=given), self._causes)
+        exporter = OTLPSpanExporter(endpoint=endpoint, headers=given, session=_Session(self._causes))
+        self._exporter = _Telling(exporter, self._causes)
         self._provider = TracerProvider(
             resource=_resource(service),
             shutdown_on_exit=False,  # it would wait half a minute
@@ -96,6 +96,7 @@ class Otlp:
             async with asyncio.timeout(LEAVE_WITHIN):
                 await ended.wait()
         except TimeoutError:
+            self._causes.end()
             self._exporter.shutdown()  # ends the pause before a further try
             log.warning("left before all traces were exported")
         self._causes.end()
@@ -142,65 +143,81 @@ class _Telling(SpanExporter):
         self._exporter.shutdown()
 
 
-class _Causes(logging.Handler):
-    """Hears what the library logs, and tells each cause once until an export works again.
+class _Session(requests.Session):
+    """Lets *causes* hear why a request was not taken."""
 
-    The library's own words hold addresses and go on for ever; of them only types and codes are shown.
+    def __init__(self, causes: _Causes) -> None:
+        super().__init__()
+        self._causes = causes
+
+    def request(self, *args: Any, **more: Any) -> requests.Response:
+        """Send a request."""
+        try:
+            answer = super().request(*args, **more)
+        except Exception as error:
+            self._causes.heard(_words(error))
+            raise
+        if not answer.ok:
+            self._causes.heard(f"status {answer.status_code}")
+        return answer
+
+
+class _Causes(logging.Handler):
+    """Tells each cause once until an export works again, in the place of what the library logs.
+
+    The library's words hold addresses and go on for ever; of an error only types are shown.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._cause = "unknown"
+        self._cause: str | None = None
+        """The first that was heard of since a batch was last taken or lost."""
+        self._ended = False
         self._told: set[str] = set()
         self._library = logging.getLogger("opentelemetry")
         self._library.addHandler(self)
         self._library.propagate = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take note of why."""
-        args = record.args if isinstance(record.args, tuple) else ()
-        told = [words for words in map(_words, args) if words]
-        if record.exc_info and record.exc_info[1] is not None:
-            told.append(_words(record.exc_info[1]))
-        if told:
-            self._cause = told[0]
-        elif record.msg.startswith("Queue full"):
+        """Tell of the one thing that is heard of nowhere else."""
+        if record.msg.startswith("Queue full"):
             self._tell_once("more spans than the collector takes", "spans are dropped")
+
+    def heard(self, why: str) -> None:
+        """A request was not taken."""
+        self._cause = self._cause or why
 
     def tell(self, spans: int) -> None:
         """A batch was lost."""
-        self._tell_once(self._cause, "traces are not exported", spans=spans)
+        self._tell_once(self._cause or "unknown", "traces are not exported", spans=spans)
+        self._cause = None
 
     def over(self) -> None:
         """A batch was taken."""
+        self._cause = None
         if self._told:
             log.info("traces are exported again")
             self._told.clear()
 
     def end(self) -> None:
         """Tell nothing any more; the library's log stays silent, whatever its threads still have to say."""
+        self._ended = True
         self._library.addHandler(logging.NullHandler())
         self._library.removeHandler(self)
 
     def _tell_once(self, cause: str, event: str, **more: Any) -> None:
-        if cause not in self._told and len(self._told) < _MOST_CAUSES:
+        if not self._ended and cause not in self._told and len(self._told) < _MOST_CAUSES:
             self._told.add(cause)
             log.warning(event, cause=cause, **more)
 
 
-def _words(argument: object) -> str:
-    """What may be shown of a thing that the library logs: a status, or an error's type and its root's."""
-    if isinstance(argument, int):
-        return f"status {argument}"
-    if isinstance(argument, str) and argument in _PHRASES:
-        return argument
-    if not isinstance(argument, BaseException):
-        return ""
-    root: BaseException = argument
-    while (deeper := root.__cause__ or root.__context__) is not None and deeper is not argument:
+def _words(error: BaseException) -> str:
+    """What may be shown of an error: its type and its root's, or the operating system's word."""
+    root = error
+    while (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
     reason = root.strerror if isinstance(root, OSError) and root.strerror else type(root).__name__
-    return f"{type(argument).__name__}: {reason}"
+    return f"{type(error).__name__}: {reason}"
 
 
 def _secrets_in(endpoint: str) -> list[str]:
