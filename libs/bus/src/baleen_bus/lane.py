@@ -104,10 +104,12 @@ class Lane:
         """The stream has this message: it, after the older ones of its subject that this settles too."""
         self._pause = FIRST_PAUSE
         self._troubled = False
-        self._forget(entry)
         settled = [entry]
-        if entry.older is None:
+        if not entry.replaces:
+            entry.settled = True
+            self.flying.pop(entry.number, None)
             return settled
+        self._forget(entry)
         while (older := settled[-1].older) is not None and not older.settled:
             settled[-1].older = None
             self._forget(older)

@@ -95,7 +95,8 @@ class Outbox:
             return []
         settled = self._lanes[entry.stream].stored(entry)
         for each in settled:
-            self._remove(each)
+            del self._held[each.number]
+            self.size -= len(each.command)
         return settled
 
     def drop(self, number: int) -> Entry | None:
@@ -104,7 +105,8 @@ class Outbox:
         if entry is None or not entry.attempts:
             return None
         self._lanes[entry.stream].dropped(entry)
-        self._remove(entry)
+        del self._held[number]
+        self.size -= len(entry.command)
         return entry
 
     def retry(self, number: int, now: float) -> None:
@@ -159,10 +161,6 @@ class Outbox:
             lane.clear()
         self.size = 0
         return left
-
-    def _remove(self, entry: Entry) -> None:
-        del self._held[entry.number]
-        self.size -= len(entry.command)
 
 
 def _head(lane: Lane) -> int:

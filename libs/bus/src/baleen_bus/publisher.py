@@ -130,11 +130,15 @@ class Publisher:
         if not self._open:
             raise BusClosed("the publisher is closed")
         number = self._number = self._number + 1
-        subject, command, route = self._envelopes.frame(message, f"{self._inbox}{number}", traceparent)
+        subject, command, (stream, replaces) = self._envelopes.frame(
+            message, f"{self._inbox}{number}", traceparent
+        )
         if len(command) > self._largest:  # the server would hang up on it
             raise PublishRefused(DropReason.TOO_BIG, f"{len(command)} bytes")
         try:
-            self._outbox.offer(Entry(number, subject, command, *route, self._time(), on_stored, on_dropped))
+            self._outbox.offer(
+                Entry(number, subject, command, stream, replaces, self._time(), on_stored, on_dropped)
+            )
         except OutboxFull:
             self.stats.full += 1
             raise
@@ -190,14 +194,16 @@ class Publisher:
         self._wake.set()
 
     def _read_acks(self, chunk: bytes, at: int) -> int:
-        start = at
+        newest = dict[bytes, bytes]()
         while found := self._plain_ack(chunk, at):
             number, name, seq = found.groups()
-            stream, sequence = name.decode(), int(seq)
-            self._recall.last_acked[stream] = sequence
-            self._stored(int(number), stream, sequence, False)
+            newest[name] = seq
+            for entry in self._stored(int(number)):
+                if entry.on_stored is not None:
+                    self._call(entry.on_stored, Stored(name.decode(), int(seq), False))
             at = found.end()
-        if at > start:
+        if newest:
+            self._recall.last_acked.update((name.decode(), int(seq)) for name, seq in newest.items())
             self._settled()
         return at
 
@@ -212,22 +218,26 @@ class Publisher:
         self._on_found(number, answer)
 
     def _on_found(self, number: int, answer: Stored) -> None:
-        self._stored(number, *answer)
-        self._settled()
-
-    def _stored(self, number: int, stream: str, seq: int, duplicate: bool) -> None:
-        settled = self._outbox.settle(number)
-        if not settled:
-            self.stats.late_acks += 1
-            return
-        stats = self.stats
-        stats.stored += 1
-        stats.superseded += len(settled) - 1
-        if duplicate:
-            stats.duplicates += 1
+        settled = self._stored(number)
+        if settled and answer.duplicate:
+            self.stats.duplicates += 1
         for entry in settled:
             if entry.on_stored is not None:
-                self._call(entry.on_stored, Stored(stream, seq, duplicate and entry.attempts == 1))
+                known = answer.duplicate and entry.attempts == 1
+                self._call(entry.on_stored, Stored(answer.stream, answer.seq, known))
+        self._settled()
+
+    def _stored(self, number: int) -> list[Entry]:
+        """Settles and counts; returns what was settled, for whoever wants to be told."""
+        settled = self._outbox.settle(number)
+        stats = self.stats
+        if not settled:
+            stats.late_acks += 1
+        else:
+            stats.stored += 1
+            if len(settled) > 1:
+                stats.superseded += len(settled) - 1
+        return settled
 
     def _on_refusal(self, number: int, refusal: Refusal) -> None:
         self.stats.last_refusal = refusal.detail

@@ -71,6 +71,7 @@ class Intake:
         self._queue: deque[tuple[datetime, bytes]] = deque()
         self._size = 0
         self._busy = False  # a turn is due
+        self._came_at: datetime | None = None  # when what is being read came; until a turn
         self._retired = False
         self._rejoined: dict[str, datetime] = {}
         self._overflowed: set[str] = set()  # channels of which frames were dropped since the buffer was empty
@@ -91,22 +92,24 @@ class Intake:
     def frame(self, body: bytes) -> None:
         """Take a frame's bytes; never waits, never raises."""
         self._tally.frames += 1
+        size = len(body)
         if self._tap.listeners:
             self._tap.frame(self._now(), body)
-        if (
-            len(body) <= ANSWER_AT_MOST
-            and (b'"response"' in body or b'"error"' in body)
-            and self._answered(body)
-        ):
+        if size <= ANSWER_AT_MOST and (b'"response"' in body or b'"error"' in body) and self._answered(body):
             return
         self._came += 1
-        size = self._size + len(body)
+        size += self._size
         if size > self._max_bytes or len(self._queue) >= self._max_frames:
             self._overflow(body)
             return
         self._size = size
-        self._queue.append((self._now(), body))
-        if not self._busy:
+        came_at = self._came_at
+        if came_at is None:
+            came_at = self._now()
+        self._queue.append((came_at, body))
+        if self._busy:  # what is read from the socket until the turn that is due came at one time
+            self._came_at = came_at
+        else:
             self._arm()
 
     def refuse(self, reason: Refusal) -> None:
@@ -153,6 +156,7 @@ class Intake:
 
     def _turn(self) -> None:
         """One slice, then let the event loop do something else."""
+        self._came_at = None
         try:
             if not self._outlet.full:
                 self._slice()
@@ -169,10 +173,10 @@ class Intake:
 
         Two loops instead of one, since each then runs from the processor's caches: that saves a sixth.
         """
-        queue, made = self._queue, list[_Made]()
+        queue, made, size = self._queue, list[_Made](), 0
         for _ in range(min(SLICE, len(queue))):
             received_at, body = queue.popleft()
-            self._size -= len(body)
+            size += len(body)
             try:
                 found = option_frame(body, received_at) if body.startswith(OPENING) else None
                 if found is not None:
@@ -181,6 +185,7 @@ class Intake:
                     self._ordinary(body, received_at, made)
             except Exception as error:  # noqa: BLE001 - no frame may cost the others
                 self._outlet.stumble(error)
+        self._size -= size
         if made:
             self._accept(made)
 
