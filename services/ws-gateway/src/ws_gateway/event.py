@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import orjson
 
@@ -13,6 +13,25 @@ _OCCURRED_AT: Final = b'"occurred_at":'
 _TIME: Final = re.compile(rb'"([0-9T:.+Z-]{10,40})"')
 KEPT: Final = frozenset({"native", "native snapshot"})
 """The frames that a message keeps for those who come back; all others are made again when they are wanted."""
+
+T = TypeVar("T")
+
+
+class _Once(Generic[T]):
+    """What is made of an event when first asked for, and then kept.
+
+    As `functools.cached_property`, which before Python 3.12 takes a lock each time: that costs as much as
+    reading a short body.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, event: Any, _owner: type) -> T:
+        made = event.__dict__[self._name] = self._make(event)
+        return made
 
 
 @dataclass(eq=False)
@@ -46,10 +65,12 @@ class Event:
         if self.time is None and "data" in self.__dict__:
             self.time = self.occurred_at or None
         self.__dict__.pop("data", None)
+        if self.frames.keys() <= KEPT:
+            return
         for name in [name for name, frame in self.frames.items() if frame is not None and name not in KEPT]:
             del self.frames[name]
 
-    @cached_property
+    @_Once
     def data(self) -> Any:
         """The body, read; dialects must not change it, since they share it.
 
@@ -58,11 +79,14 @@ class Event:
         """
         return orjson.loads(self.body)
 
-    @cached_property
+    @_Once
     def occurred_at(self) -> str:
         """When it happened, ISO-8601 UTC; a contract body says it as its header does. Empty if unknown."""
         if self.time is not None:
             return self.time
+        data = self.__dict__.get("data")
+        if data is not None:  # read already
+            return _time_of(data)
         place = self.body.find(_OCCURRED_AT)
         if place >= 0 and self.body.find(_OCCURRED_AT, place + 1) < 0:  # told apart without reading it all
             start = place + len(_OCCURRED_AT)
@@ -71,7 +95,11 @@ class Event:
                 self.time = found[1].decode()
                 return self.time
         try:
-            said = self.data.get("occurred_at", "")
-        except (ValueError, AttributeError):
+            return _time_of(self.data)
+        except ValueError:
             return ""
-        return said if isinstance(said, str) else ""
+
+
+def _time_of(data: Any) -> str:
+    said = data.get("occurred_at", "") if isinstance(data, dict) else ""
+    return said if isinstance(said, str) else ""
