@@ -14,6 +14,13 @@ from baleen_contracts.stream_protocol import CLIENT_FRAMES, SERVER_FRAMES, SUBPR
 Document = dict[str, Any]
 
 _OURS: Final = {"uw-ingest", "ws-gateway", "alert-bridge"}
+_TRACE: Final[Document] = {
+    "traceparent": {
+        "type": "string",
+        "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        "description": "W3C Trace Context to go on with; absent where nobody traces",
+    }
+}
 _KEYS: Final = {
     "symbol": "Ticker in upper case as one token; `_` for none",
     "strike": "Strike without trailing zeros as one token: `590`, `592%2E5`",
@@ -96,8 +103,7 @@ def _bus_channel(entity: Entity, subject: str) -> Document:
 def _bus_message(entity: Entity) -> Document:
     message = {**_message(entity.model), "summary": entity.summary}
     message["examples"] = [{"payload": example(entity)}]
-    if entity.stream is not None:
-        message["headers"] = _headers(entity)
+    message["headers"] = _headers(entity) if entity.stream else {"type": "object", "properties": _TRACE}
     return message
 
 
@@ -112,6 +118,7 @@ def _headers(entity: Entity) -> Document:
             "ce-id": {**text, "description": "Equal to Nats-Msg-Id and unique in the stream"},
             "ce-source": {**text, "description": "Who published; uw-simulator marks made-up data"},
             "ce-time": {**text, "format": "date-time", "description": "When it occurred"},
+            **_TRACE,
         },
         "required": ["ce-type", "ce-id", "ce-source"],
     }
