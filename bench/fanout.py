@@ -193,6 +193,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=CONTENDERS, help="default: all contenders")
     parser.add_argument("--seconds", type=float, default=60, help="measured time of each run")
     parser.add_argument("--warm-up", type=float, default=5)
+    parser.add_argument("--clients", type=int, help="so many, instead of the shape's")
     parser.add_argument("--small", action="store_true", help="few clients, few seconds: does it work at all?")
     parser.add_argument("--json", type=Path, default=ROOT / ".baleen" / "bench" / "fanout.json")
     return parser.parse_args()
@@ -206,7 +207,7 @@ def main() -> int:
     seconds, warm_up = (2.0, 1.0) if options.small else (options.seconds, options.warm_up)
     runs = []
     for name in options.shape or (SMALL if options.small else SHAPES):
-        shape = SHAPES[name].small() if options.small else SHAPES[name]
+        shape = SHAPES[name].small() if options.small else SHAPES[name].of(options.clients)
         for contender in options.only or CONTENDERS:
             print(f"{shape.name}: {contender} …", file=sys.stderr, flush=True)
             runs.append(measure(shape, contender, warm_up=warm_up, seconds=seconds))

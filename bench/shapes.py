@@ -38,6 +38,10 @@ class Shape:
         """Deliveries a second that this shape asks for."""
         return self.clients * self.rate * self.share
 
+    def of(self, clients: int | None) -> Shape:
+        """The same shape with so many clients, or with its own."""
+        return replace(self, clients=clients or self.clients)
+
     def small(self) -> Shape:
         """The same shape, small enough to see in seconds that it works."""
         return replace(self, clients=min(self.clients, 40), rate=min(self.rate, 200))

@@ -14,6 +14,8 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,7 +34,7 @@ from uw_simulator.testing import TOKEN, Simulator
 _SECONDS, _SMALL_SECONDS = 20.0, 3.0
 _MARKET = {"rate": 350.0, "flow_alert_rate": 20.0, "lit_rate": 100.0, "off_lit_rate": 100.0}
 """What is said a second: option trades as on a day of 8 million, of the others enough to measure."""
-_ALERTS = 200
+_ALERTS, _LISTENERS = 200, 8
 _BEGINS_WITHIN = 30.0
 
 
@@ -59,7 +61,7 @@ def in_words(told: dict[str, Any]) -> str:
         lines.append(f"| {kind} | {figures['messages']:,} | {figures['bytes_each']:,.0f} |")
     for name, micros in told["micros_a_message"].items():
         lines.append(
-            f"{name}: {micros:.0f} µs of CPU a message at {told['messages_per_second']:,.0f} a second"
+            f"{name}: {micros:.1f} µs of CPU a message at {told['messages_per_second']:,.0f} a second"
         )
     return "\n".join(lines)
 
@@ -73,6 +75,10 @@ async def _measure(folder: Path, seconds: float) -> dict[str, Any]:
         ):
             with _ingest(nats, simulator, folder) as ingest:
                 told = await _spent(bus, {"nats-server": nats.pid, "uw-ingest": ingest.pid}, seconds)
+                async with _listeners(nats.url):
+                    heard = await _spent(bus, {"nats-server": nats.pid}, seconds)
+                more = heard["micros_a_message"]["nats-server"] - told["micros_a_message"]["nats-server"]
+                told["micros_a_message"]["nats-server for each listener"] = more / _LISTENERS
             await _say_alerts(bus)
             return {"kinds": await _taken_out(bus), **told}
 
@@ -88,6 +94,21 @@ def _ingest(nats: NatsServer, simulator: Simulator, folder: Path) -> Process:
         "UW_INGEST_CALENDAR": "always_open",
     }
     return Process.python("uw-ingest", "-m", "uw_ingest", directory=folder, environ=environ)
+
+
+@asynccontextmanager
+async def _listeners(url: str) -> AsyncIterator[None]:
+    """Connections that hear everything upstream says, as workers of the gateway do."""
+
+    async def hear(_: Any) -> None:
+        """Do nothing: what it costs nats-server is what counts."""
+
+    async with AsyncExitStack() as stack:
+        for number in range(_LISTENERS):
+            opening = open_bus(url=url, name=f"bench/{number}", connect_within=10)
+            listener = await stack.enter_async_context(opening)
+            await listener.nc.subscribe("uw.>", cb=hear)
+        yield
 
 
 async def _spent(bus: Bus, pids: dict[str, int], seconds: float) -> dict[str, Any]:
