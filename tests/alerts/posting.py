@@ -68,7 +68,7 @@ class Poster:
 
     async def _taken(self, client: httpx.AsyncClient, mark: str, body: Mapping[str, Any]) -> bool:
         bridge = self._bridges[next(self._turn) % len(self._bridges)]
-        if bridge.learn_port():
+        if bridge.port:
             try:
                 url, key = bridge.http + self._path, {"Idempotency-Key": mark}
                 answer = await client.post(url, json=body, headers=key)

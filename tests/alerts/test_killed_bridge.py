@@ -94,7 +94,7 @@ async def served(bridges: Sequence[Bridge]) -> dict[str, Any] | None:
 async def told_by_any(bridges: Sequence[Bridge]) -> dict[str, Any]:
     """The account as any living replica tells it; nothing while none can."""
     for bridge in bridges:
-        if bridge.learn_port():
+        if bridge.port:
             try:
                 return await account_of(bridge)
             except httpx.HTTPError:

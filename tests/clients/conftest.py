@@ -22,6 +22,7 @@ from baleen_bus import open_bus
 from baleen_bus.bootstrap import bootstrap
 from baleen_bus.testing import NatsServer
 from baleen_contracts.alert import Alert
+from baleen_runtime.testing import ServiceProcess
 
 BOTS = Path(__file__).parent / "bots"
 WITHIN = 60.0
@@ -33,10 +34,13 @@ class Bridge:
     """A bridge's process, its bus, and who may post to it."""
 
     nats: NatsServer
-    process: subprocess.Popen[bytes]
-    log: Path
-    url: str
+    process: ServiceProcess
     sources: dict[str, Source]
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        return self.process.http
 
     def webhook(self, name: str) -> str:
         """The webhook URL of a source."""
@@ -64,7 +68,7 @@ class Bridge:
         """Wait until the condition holds, or fail with what the bridge logged."""
         deadline = time.monotonic() + within
         while not condition():
-            assert time.monotonic() < deadline, self.log.read_text()[-3_000:]
+            assert time.monotonic() < deadline, self.process.last_words()
             time.sleep(0.02)
 
     def ready(self) -> bool:
@@ -118,41 +122,17 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
     file.chmod(0o600)
     with NatsServer(with_users=True) as nats:
         asyncio.run(bootstrap(url=nats.url, **nats.credentials("bootstrap")))
-        log = folder / "bridge.log"
-        process = _start(nats, folder, log)
-        try:
-            running = Bridge(nats, process, log, "", known)
-            running.until(lambda: _port(log) or process.poll() is not None)
-            running.url = f"http://127.0.0.1:{_port(log)}"
-            running.until(running.ready)
-            yield running
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _start(nats: NatsServer, folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    environ = {key: value for key, value in os.environ.items() if not key.startswith(("BALEEN_", "ALERT_"))}
-    environ |= {
-        "BALEEN_NATS_URL": nats.url,
-        "BALEEN_LOG_FORMAT": "json",
-        "ALERT_BRIDGE_PORT": "0",
-        "ALERT_BRIDGE_SOURCES": str(folder / "sources.json"),
-        "ALERT_BRIDGE_NATS_USER": "alert-bridge",
-        "ALERT_BRIDGE_NATS_PASSWORD": nats.passwords["alert-bridge"],
-        "ALERT_BRIDGE_STORE_WITHIN": "0.3",
-    }
-    with log.open("wb") as out:
-        return subprocess.Popen([sys.executable, "-m", "alert_bridge"], stdout=out, stderr=out, env=environ)
-
-
-def _port(log: Path) -> int | None:
-    lines = [line for line in log.read_text().splitlines() if '"listening"' in line]
-    return int(json.loads(lines[0])["port"]) if lines else None
+        ours = {
+            "BALEEN_NATS_URL": nats.url,
+            "ALERT_BRIDGE_PORT": "0",
+            "ALERT_BRIDGE_SOURCES": str(file),
+            "ALERT_BRIDGE_NATS_USER": "alert-bridge",
+            "ALERT_BRIDGE_NATS_PASSWORD": nats.passwords["alert-bridge"],
+            "ALERT_BRIDGE_STORE_WITHIN": "0.3",
+        }
+        with ServiceProcess("alert_bridge", ours) as process:
+            process.wait_until_ready()
+            yield Bridge(nats, process, known)
 
 
 @pytest.fixture
@@ -174,7 +154,7 @@ def speak(bridge: Bridge) -> Callable[..., Any]:
 
         def ended() -> Any:
             said, complained = process.communicate(timeout=2 * WITHIN)
-            assert process.returncode == 0, complained + bridge.log.read_text()[-2_000:]
+            assert process.returncode == 0, complained + bridge.process.last_words()
             return json.loads(said)
 
         return ended

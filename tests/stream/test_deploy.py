@@ -103,7 +103,7 @@ class Replica:
     async def stop(self) -> None:
         """End this life politely."""
         assert self.process is not None
-        assert await asyncio.to_thread(self.process.stop) == 0
+        assert await asyncio.to_thread(self.process.leave) == 0
 
     async def end(self) -> None:
         """Leave nothing running."""

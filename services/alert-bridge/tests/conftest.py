@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +21,7 @@ from alert_bridge.settings import Settings
 from baleen_bus import open_bus
 from baleen_bus.testing import NatsServer
 from baleen_contracts.alert import Alert
+from baleen_runtime.testing import ServiceProcess
 
 
 @dataclass
@@ -93,7 +92,7 @@ async def stored_alerts(url: str) -> list[Alert]:
 class RunningProcess:
     """A bridge in a process of its own, and a client of it."""
 
-    process: asyncio.subprocess.Process
+    process: ServiceProcess
     client: httpx.AsyncClient
 
     async def until_metric(self, name: str, fits: Callable[[float], bool]) -> None:
@@ -143,42 +142,19 @@ def bridge_with(nats_server: NatsServer, tmp_path: Path) -> Callable[..., object
 async def bridge_process(nats: NatsServer, folder: Path, **variables: str) -> AsyncIterator[RunningProcess]:
     """A bridge in a process of its own, that a test may kill; what lives at the end is killed."""
     add_source(folder / "sources.json", "bot")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALERT_BRIDGE_")}
     ours = {
         "BALEEN_NATS_URL": nats.url,
-        "BALEEN_LOG_FORMAT": "json",
         "ALERT_BRIDGE_PORT": "0",
         "ALERT_BRIDGE_SOURCES": str(folder / "sources.json"),
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "alert_bridge",
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**inherited, **ours, **variables},
-    )
-    said: deque[bytes] = deque(maxlen=200)
-    listening = asyncio.get_running_loop().create_future()
-
-    async def read() -> None:
-        async for line in process.stdout or ():
-            said.append(line)
-            if b'"listening"' in line and not listening.done():
-                listening.set_result(json.loads(line)["port"])
-        if not listening.done():
-            listening.set_exception(AssertionError(b"".join(said).decode()))
-
-    reading = asyncio.create_task(read(), name="read-log")
-    try:
-        port = await asyncio.wait_for(listening, 30)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+    async with (
+        ServiceProcess("alert_bridge", {**ours, **variables}) as process,
+        httpx.AsyncClient(base_url=process.http, timeout=10) as client,
+    ):
+        try:
             yield RunningProcess(process, client)
-    finally:
-        if process.returncode is None:
+        finally:
             process.kill()
-        await process.wait()
-        await reading
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import signal
 
 import httpx
 import pytest
@@ -44,7 +43,7 @@ async def test_nothing_that_was_answered_is_lost_or_doubled(nats_server, process
             if round_ % 3:
                 nats_server.restart()
                 await asyncio.sleep(chance.uniform(0, 0.4))  # into the reconnect, the carrying, and after it
-            bridge.process.send_signal(signal.SIGKILL)
+            bridge.process.kill()
             await asyncio.wait(senders)
         if not nats_server.running:
             nats_server.restart()

@@ -1,14 +1,10 @@
 """Runs uw-ingest against real servers, and prints the table of captured frames and rows after the tests."""
 
 import asyncio
-import json
-import os
-import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -19,6 +15,7 @@ from baleen_bus.reading import Delivered, fetch_after
 from baleen_bus.testing import NatsServer
 from baleen_contracts import by_name
 from baleen_runtime.settings import load_settings
+from baleen_runtime.testing import ServiceProcess, variables_for
 from uw_ingest.service import run
 from uw_ingest.settings import Settings
 
@@ -44,8 +41,7 @@ class Ingest:
     """A running uw-ingest, asked over HTTP."""
 
     http: httpx.AsyncClient
-    process: asyncio.subprocess.Process | None = None
-    lines: list[str] = field(default_factory=list)
+    process: ServiceProcess | None = None
 
     async def status(self) -> dict[str, Any]:
         """What it says about itself."""
@@ -84,10 +80,7 @@ def environment(nats: NatsServer, upstream: str | None, **settings: Any) -> dict
         "congress_every": 3600,
         **settings,
     }
-    variables = {
-        f"UW_INGEST_{name.upper()}": str(value) for name, value in given.items() if value is not None
-    }
-    return {"BALEEN_NATS_URL": nats.url, **variables}
+    return {"BALEEN_NATS_URL": nats.url, **variables_for("UW_INGEST_", **given)}
 
 
 @asynccontextmanager
@@ -110,33 +103,11 @@ async def running(nats: NatsServer, upstream: str | None, **settings: Any) -> As
 @asynccontextmanager
 async def process(nats: NatsServer, upstream: str | None, **settings: Any) -> AsyncIterator[Ingest]:
     """Run uw-ingest as a process of its own."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("UW_", "BALEEN_", "UNUSUAL"))}
-    environ = {**clean, **environment(nats, upstream, **settings), "BALEEN_LOG_FORMAT": "json"}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "uw_ingest", env=environ, stderr=asyncio.subprocess.PIPE
-    )
-    lines: list[str] = []
-    reading = asyncio.create_task(_read(child, lines), name="uw-ingest-log")
-    try:
-        port = await until(lambda: _port(lines), "uw-ingest listens")
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-            yield Ingest(http, child, lines)
-    finally:
-        if child.returncode is None:
-            child.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(child.wait(), 15)
-        await reading
-
-
-async def _read(child: asyncio.subprocess.Process, lines: list[str]) -> None:
-    assert child.stderr is not None
-    while line := await child.stderr.readline():
-        lines.append(line.decode())
-
-
-def _port(lines: list[str]) -> int | None:
-    told = [json.loads(line) for line in lines if '"listening"' in line]
-    return int(told[0]["port"]) if told else None
+    async with (
+        ServiceProcess("uw_ingest", environment(nats, upstream, **settings)) as process,
+        httpx.AsyncClient(base_url=process.http) as http,
+    ):
+        yield Ingest(http, process)
 
 
 @pytest.fixture

@@ -163,8 +163,7 @@ async def test_what_a_killed_process_held_is_announced_by_its_successor(
             await upstream.control.burst(count=50)
             await eventually(lambda: _count(stored("option_trade"), 50), "the trades are stored")
             assert first.process is not None
-            first.process.kill()
-            await first.process.wait()
+            await asyncio.to_thread(first.process.kill)
         newest = _body((await stored("option_trade"))[-1])["occurred_at"]
         async with ingest_process(nats_server, upstream.http_url, channels=CHANNELS) as second:
             await eventually(second.joined, "every channel is joined")
@@ -315,11 +314,11 @@ async def test_a_sigterm_empties_the_outbox_and_leaves_with_zero(
         await upstream.control.burst(count=2_000)
         await eventually(lambda: _reached(ingest, "frames", 2_000), "every frame is received")
         assert ingest.process is not None
-        ingest.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(ingest.process.wait(), 5) == 0
+        ingest.process.ask_to_leave()
+        assert await ingest.process.left(5) == 0
 
     assert len(await stored("option_trade")) == 2_000
-    assert any("outbox emptied" in line for line in ingest.lines)
+    assert "outbox emptied" in ingest.process.log_text()
 
 
 async def test_its_own_user_may_do_all_it_needs(

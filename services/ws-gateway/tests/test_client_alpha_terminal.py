@@ -608,7 +608,7 @@ async def test_a_full_gateway_says_try_later_and_a_leaving_one_says_come_back(bu
             assert (await second.next())["type"] == "error"
             assert await second.close_code() == 1013
 
-            leaving = asyncio.create_task(asyncio.to_thread(gateway.stop))
+            leaving = asyncio.create_task(asyncio.to_thread(gateway.leave))
             told = await first.until(lambda message: message["type"] == "error")
             assert told[-1]["message"]
             assert await first.close_code() == 1012

@@ -860,7 +860,7 @@ async def test_a_gateway_that_leaves_says_come_back(world: World):
         leaving = World(world.nats, gateway)
         async with leaving.engine() as engine, leaving.connect(engine.path) as client:
             assert (await ask(client, action="ping"))["type"] == "heartbeat"
-            stopping = asyncio.to_thread(gateway.stop)
+            stopping = asyncio.to_thread(gateway.leave)
             (frame, code, _), _ = await asyncio.gather(goodbye(client), stopping)
 
     assert (frame["type"], frame["data"]["code"], code) == ("error", "WEBSOCKET_ERROR", 1012)

@@ -701,7 +701,7 @@ async def test_a_full_gateway_says_1013_and_a_leaving_one_1012(bus_url: str):
             said, code, reason = await second.closed()
             assert (said, code, bool(reason)) == ([], 1013, True)
 
-            leaving = asyncio.create_task(asyncio.to_thread(gateway.stop))
+            leaving = asyncio.create_task(asyncio.to_thread(gateway.leave))
             said, code, reason = await first.closed()
             assert (said, code, bool(reason)) == ([], 1012, True)
             assert await leaving == 0

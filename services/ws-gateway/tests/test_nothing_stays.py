@@ -137,7 +137,7 @@ async def test_nothing_stays_of_clients_that_are_gone(nats_server: NatsServer):
             assert (await http.get("/v1/clients")).json()["clients"] == []
         async with open_bus(url=nats_server.url, name="test", connect_within=5) as bus:
             assert await read_wishes(bus) == ([], [])
-        assert gateway.stop() == 0
+        assert gateway.leave() == 0
 
 
 def is_empty(now: dict[str, float], before: dict[str, float]) -> bool:

@@ -180,7 +180,7 @@ async def test_asked_to_leave_all_workers_say_goodbye(nats_server: NatsServer):
         assert len(workers) == 2
         async with AsyncExitStack() as stack:
             clients = await opened(stack, gateway, 20)
-            ending = asyncio.create_task(asyncio.to_thread(gateway.stop))
+            ending = asyncio.create_task(asyncio.to_thread(gateway.leave))
             assert {await close_code_of(client) for client in clients.values()} == {4000}
             assert await ending == 0
         assert not any(is_alive(worker) for worker in workers)
