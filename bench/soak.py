@@ -12,6 +12,7 @@ trades were dropped on the way.
 
 import argparse
 import asyncio
+import re
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ SETTLING = 0.25  # share of the time in which memory may still grow
 MOST_RISE = 0.05  # share of the memory by which it may rise over the rest of the time
 LEAST_RATE = 0.9  # share of the asked rate that must have arrived
 MIB = 1 << 20
+_TRADES = re.compile(r'^baleen_ingest_accepted_total\{feed="option_trade"\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,12 @@ def tell(minute: int, readings: Sequence[Reading]) -> None:
 async def read(process: Process, http: httpx.AsyncClient, began: float) -> Reading:
     """Look at the process once."""
     told = (await http.get("/status")).json()
+    accepted = _TRADES.search((await http.get("/metrics")).text)
     return Reading(
         at=time.monotonic() - began,
         resident=process.resident_bytes(),
         cpu=process.cpu_seconds(),
-        trades=told["feeds"].get("option_trade", {}).get("messages", 0),
+        trades=int(float(accepted[1])) if accepted else 0,
         overflowed=told["counters"]["overflowed"],
         backlog=told["counters"]["backlog"],
     )

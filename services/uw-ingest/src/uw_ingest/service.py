@@ -17,8 +17,10 @@ from baleen_runtime.clock import Clock, SystemClock
 from baleen_runtime.health import Health
 from baleen_runtime.lifecycle import StopRequested
 from baleen_runtime.logs import hide
+from baleen_runtime.memory import give_back
 from baleen_runtime.operator import operator_app
 from baleen_runtime.serve import listen_on, serve
+from uw_ingest.ebb import Ebb
 from uw_ingest.fleet import Fleet, open_fleet
 from uw_ingest.gaps import Holes
 from uw_ingest.market_hours import MarketHours, exchange_sessions
@@ -52,6 +54,7 @@ class _Ingest:
     registry: CollectorRegistry
     tap: Tap
     fleet: Fleet | None = field(default=None)
+    ebb: Ebb = field(default_factory=Ebb)
 
 
 async def run(
@@ -177,8 +180,11 @@ async def _road(
 
 
 def _look(ingest: _Ingest, bus: Bus, publisher: Publisher, outlet: Outlet) -> None:
-    """Report readiness, and let the outlet tell what is over."""
+    """Report readiness, let the outlet tell what is over, and give back what a backlog took."""
     outlet.look()
+    frames = ingest.fleet.slots.backlog if ingest.fleet is not None else 0
+    if ingest.ebb.reached(frames + outlet.backlog + publisher.backlog):
+        give_back()
     waits = publisher.oldest_age(asyncio.get_running_loop().time())
     if bus.connected and waits > STORED_WITHIN:
         ingest.health.report("bus", ok=False, reason=f"the oldest message waits {waits:.0f} s to be stored")
