@@ -104,9 +104,11 @@ async def _listeners(url: str) -> AsyncIterator[None]:
         """Do nothing: what it costs nats-server is what counts."""
 
     async with AsyncExitStack() as stack:
-        for number in range(_LISTENERS):
-            opening = open_bus(url=url, name=f"bench/{number}", connect_within=10)
-            listener = await stack.enter_async_context(opening)
+        listeners = [
+            await stack.enter_async_context(open_bus(url=url, name=f"bench/{n}", connect_within=60))
+            for n in range(_LISTENERS)
+        ]
+        for listener in listeners:  # once all are there: what they hear takes its time from the others
             await listener.nc.subscribe("uw.>", cb=hear)
         yield
 
