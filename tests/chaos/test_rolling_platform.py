@@ -42,7 +42,7 @@ SETTLES_WITHIN = 60.0
 STREAMS = ("TAPE", "ALERT")
 """Those whose every message counts for our clients."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def roll(nats: NatsServer, folder: Path) -> Run:

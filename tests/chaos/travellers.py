@@ -37,6 +37,7 @@ class Patient(Poster):
     def __init__(self, source: str, bridges: Sequence[Bridge], path: str) -> None:
         super().__init__(source, bridges, path, lambda _: {"alert_type": "rolling", "symbol": "SPY"})
         self.answers = Counter[int]()
+        self.failures = Counter[str]()
         self.slowest = 0.0
         self._not_before = dict.fromkeys((bridge.name for bridge in bridges), 0.0)
 
@@ -53,7 +54,8 @@ class Patient(Poster):
         try:
             url, key = bridge.http + self._path, {"Idempotency-Key": mark}
             answer = await client.post(url, json=body, headers=key)
-        except httpx.TransportError:  # it leaves, or has left
+        except httpx.TransportError as error:  # it leaves, or has left
+            self.failures[type(error).__name__] += 1
             self._not_before[bridge.name] = time.monotonic() + 0.1
             return False
         self.answers[answer.status_code] += 1
