@@ -14,13 +14,14 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 from pydantic.fields import FieldInfo
 
 from alert_bridge.settings import Settings as BridgeSettings
 from baleen_runtime.settings import ServiceSettings, variables_of
+from baleen_runtime.usage import default_text
 from discord_simulator.settings import Settings as DiscordSettings
 from uw_ingest.settings import Settings as IngestSettings
 from uw_simulator.settings import Settings as SimulatorSettings
@@ -88,7 +89,6 @@ keeps them in .baleen/."""
 
 _NOT_SEEN: Final = "Not for compose, whose containers do not see this machine's files."
 _INTERPOLATED: Final = re.compile(r"\$\{([A-Z0-9_]+)(?::-([^}]*))?")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.,:/@*+-]*")
 
 
 def texts() -> dict[str, str]:
@@ -128,7 +128,7 @@ def _section(title: str, entries: Sequence[str]) -> str:
 def _fields(cls: type[ServiceSettings], wanted: set[str], told: Mapping[str, str]) -> list[str]:
     variables = variables_of(cls)
     return [
-        _entry(_help(field, variables[name], told), variables[name][0], _default(field))
+        _entry(_help(field, variables[name], told), variables[name][0], default_text(field))
         for name, field in cls.model_fields.items()
         if name in wanted
     ]
@@ -159,36 +159,6 @@ def _of_compose(compose: str) -> dict[str, str]:
 
 def _is_path(field: FieldInfo) -> bool:
     return "Path" in str(field.annotation)
-
-
-def _default(field: FieldInfo) -> str:
-    if "SecretStr" in str(field.annotation):
-        return ""
-    return _spelt(field.get_default(call_default_factory=True) if _settled(field) else None)
-
-
-def _settled(field: FieldInfo) -> bool:
-    """Whether the default is the same wherever and whenever the service starts."""
-    make: Any = field.default_factory
-    return make is None or make() == make()
-
-
-def _spelt(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case tuple() | list():
-            return _quoted(",".join(str(one) for one in value))
-        case float():
-            return str(int(value)) if value.is_integer() else str(value)
-        case _:
-            return _quoted(str(value))
-
-
-def _quoted(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else f"'{text}'"
 
 
 def _entry(words: str, name: str, default: str) -> str:

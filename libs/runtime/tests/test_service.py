@@ -38,7 +38,7 @@ async def run(settings, stop):
     print("running", flush=True)
     await stop.wait()
 
-sys.exit(lifecycle.main(Settings, run))
+sys.exit(lifecycle.main(Settings, run, sys.argv[1:]))
 """
 
 

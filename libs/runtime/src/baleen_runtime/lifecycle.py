@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -16,8 +16,9 @@ from baleen_runtime.errors import BaleenRuntimeError, SettingsError
 from baleen_runtime.logs import configure_logs
 from baleen_runtime.settings import ServiceSettings, load_settings
 from baleen_runtime.tracing import traced
+from baleen_runtime.usage import usage
 
-EXIT_OK, EXIT_CRASH, EXIT_SETTINGS = 0, 1, 78  # 78 is EX_CONFIG of sysexits.h
+EXIT_OK, EXIT_CRASH, EXIT_USAGE, EXIT_SETTINGS = 0, 1, 2, 78  # 78 is EX_CONFIG of sysexits.h
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -32,11 +33,20 @@ async def leave_when(stop: asyncio.Event) -> None:
     raise StopRequested
 
 
-def main(cls: type[S], run: Callable[[S, asyncio.Event], Coroutine[Any, Any, None]]) -> int:
+def main(
+    cls: type[S],
+    run: Callable[[S, asyncio.Event], Coroutine[Any, Any, None]],
+    arguments: Sequence[str] = (),
+) -> int:
     """Run a service to its end and return the exit code of the process.
 
-    0 after SIGTERM or SIGINT, 1 after a crash, 78 when the settings are wrong; the last log line says why.
+    0 after SIGTERM, SIGINT or `--help`, 1 after a crash, 2 for any other argument, 78 when the settings are
+    wrong; the last log line says why.
     """
+    package = cls.__module__.partition(".")[0]
+    program = package.replace("_", "-")
+    if arguments:
+        return _answer(arguments, program, cls)
     try:
         settings = load_settings(cls, os.environ)
     except SettingsError as error:
@@ -44,10 +54,9 @@ def main(cls: type[S], run: Callable[[S, asyncio.Event], Coroutine[Any, Any, Non
             sys.stderr.write(f"{problem}\n")
         return EXIT_SETTINGS
     configure_logs(settings.log_level, settings.log_format, secrets=settings.secrets())
-    package = cls.__module__.partition(".")[0]
     log = structlog.get_logger(package)
     try:
-        uvloop.run(_until_signal(settings, run, package.replace("_", "-")))
+        uvloop.run(_until_signal(settings, run, program))
     except BaleenRuntimeError as error:
         log.error("stopping", reason=str(error))  # noqa: TRY400 - a known condition needs no traceback
         return EXIT_CRASH
@@ -61,6 +70,16 @@ def main(cls: type[S], run: Callable[[S, asyncio.Event], Coroutine[Any, Any, Non
         return EXIT_CRASH
     log.info("left as asked")
     return EXIT_OK
+
+
+def _answer(arguments: Sequence[str], program: str, cls: type[ServiceSettings]) -> int:
+    if set(arguments) <= {"-h", "--help"}:
+        sys.stdout.write(f"{usage(program, cls)}\n")
+        return EXIT_OK
+    sys.stderr.write(
+        f"{program} takes no arguments, but environment variables: `{program} --help` lists them\n"
+    )
+    return EXIT_USAGE
 
 
 async def _until_signal(

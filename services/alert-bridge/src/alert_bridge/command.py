@@ -16,6 +16,8 @@ from alert_bridge.receive.desk import INBOUND
 from alert_bridge.receive.source import Source
 from alert_bridge.receive.sources import add_source, list_sources, remove_source, rotate_source
 from alert_bridge.rules.command import add_rules_commands, asked_of_rules
+from alert_bridge.settings import Settings
+from baleen_runtime.usage import told_variables
 
 _VARIABLE = "ALERT_BRIDGE_SOURCES"
 _DIALECTS = ("discord", "slack", "github", *INBOUND)
@@ -47,7 +49,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="alert-bridge", description="Hears alerts, says them on the bus.")
+    parser = argparse.ArgumentParser(
+        prog="alert-bridge",
+        description="Hears alerts and says them on the bus until SIGTERM; does what a command says instead.",
+        epilog=told_variables(Settings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest="what", required=True)
     add_rules_commands(commands)
     add_destination_commands(commands)

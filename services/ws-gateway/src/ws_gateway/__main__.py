@@ -11,7 +11,7 @@ from ws_gateway.settings import Settings
 
 def main() -> int:
     """Run the service; return its exit code."""
-    return lifecycle.main(Settings, run)
+    return lifecycle.main(Settings, run, sys.argv[1:])
 
 
 if __name__ == "__main__":
