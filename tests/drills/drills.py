@@ -217,7 +217,7 @@ QUOTA = Drill(
             "QuotaExhausted",
             (
                 Sight("promql: baleen:rest_day_used:ratio", lambda said: _is(said, lambda used: used >= 1)),
-                Sight("curl -s localhost:8001/status", lambda said: bool(_rest(said).get("day_ends"))),
+                Sight("curl -s localhost:8001/status", lambda said: _rest(said).get("day_left") == 0),
             ),
             holds_after=15.0,
         ),
@@ -336,16 +336,16 @@ FILL_DISK = Drill(
     mend=_make_room,
     expected=(
         Expected(
-            "JetStreamOff",
+            "BusStoresNothing",
             (
-                Sight(HEALTH_OF_THE_BUS, lambda said: "unavailable" in said),
+                Sight("curl -s localhost:8222/healthz", lambda said: "no space left on device" in said),
                 Sight("docker compose logs nats", lambda said: "no space left on device" in said.lower()),
             ),
-            holds_after=20.0,
+            holds_after=75.0,  # a minute in which nothing was acknowledged is over
         ),
     ),
     also=frozenset({"PlannerMissing", "IngestOverflow", "UpstreamDisconnected"}),
-    over_within=60.0,
+    over_within=120.0,
     small_disk=True,
 )
 

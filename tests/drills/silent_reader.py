@@ -14,17 +14,21 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 READERS = 3
+FRAMES = 60_000
+FRAMES_A_SECOND = 400
+"""What the kernel keeps for a socket is full within seconds; what upstream says by itself needs minutes."""
 ROOM = 4_096
 """Bytes that the client's side of the socket holds, at most: the rest waits at the gateway."""
 
 
 def silent_readers(site: Site, closing: ExitStack) -> None:
-    """Connect some, and let them be silent until the stack closes."""
+    """Connect some, let them be silent until the stack closes, and have upstream say much meanwhile."""
     enough = Event()
     thread = Thread(target=lambda: asyncio.run(_all(site.plan.ports.gateway, enough)), daemon=True)
     thread.start()
     closing.callback(thread.join, 20)
     closing.callback(enough.set)
+    site.order("burst", count=FRAMES, rate=FRAMES_A_SECOND, wait=False)
 
 
 async def _all(port: int, enough: Event) -> None:
