@@ -96,6 +96,7 @@ async def post(client: httpx.AsyncClient, webhook: str, name: str, kind: str, sy
     return time.perf_counter()
 
 
+@pytest.mark.slow
 async def test_an_alert_of_every_real_type_reaches_the_channels_it_is_meant_for(nats_server, tmp_path):
     """All reach `unified` and their ticker's channel; `signals` has those that are signals, and no other."""
     async with (

@@ -187,6 +187,7 @@ async def test_faults_in_a_burst_lose_nothing_and_are_not_provoked(nats_server, 
     assert seconds <= LOSS_OF_TIME * least + waits + STARTING
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [
@@ -218,6 +219,7 @@ async def test_a_destination_in_trouble_delays_no_other(nats_server, tmp_path, f
     assert troubled["unaccounted"] == 0
 
 
+@pytest.mark.slow
 async def test_two_webhooks_of_one_channel_share_its_limit_unasked(nats_server, tmp_path):
     """No header tells a channel's limit: the bridge learns whose channel it is, and is never refused."""
     alerts = 400

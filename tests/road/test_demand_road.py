@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from tests.chaos.fleet import fleet, until
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -41,6 +42,7 @@ async def joined(simulator: Simulator) -> set[str]:
     return {channel for connection in connections for channel in connection["joined"]}
 
 
+@pytest.mark.slow
 async def test_a_client_has_a_channel_opened_and_its_leaving_closes_it(
     nats_server: NatsServer, tmp_path: Path
 ):
@@ -74,6 +76,7 @@ async def test_a_client_has_a_channel_opened_and_its_leaving_closes_it(
             await until(lambda: nothing_is_left(gateway), "the counts return to zero", PATIENCE)
 
 
+@pytest.mark.slow
 async def test_what_upstream_does_not_sell_is_told(nats_server: NatsServer, tmp_path: Path):
     """The wish is refused by uw-ingest, and whoever listens to the feeds' statuses hears why."""
     async with (

@@ -193,6 +193,7 @@ async def heard_by_all(crowd: Sequence[Visitor], numbers: list[int]) -> None:
         assert client.connections >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_deploy_loses_nothing_and_brings_everybody_back_at_a_pace(nats_server: NatsServer):
     """So few handshakes a second that not all are let in at once."""

@@ -111,6 +111,7 @@ async def doze(clients: Sequence[EventClient], until: float) -> None:
         client.read_on()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_listeners_that_are_kicked_at_random_hear_everything_once(nats_server: NatsServer):
     """From memory, from the stream where memory is too short, and where they read too slowly."""

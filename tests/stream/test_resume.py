@@ -99,6 +99,7 @@ async def kick(clients: Sequence[NativeClient], until: float) -> None:
         await asyncio.sleep(2.0 / len(clients))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_clients_that_are_kicked_at_random_hear_everything_once(nats_server: NatsServer):
     """From memory, and from the stream where memory is too short."""

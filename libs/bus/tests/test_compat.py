@@ -125,6 +125,7 @@ def test_the_lazy_import_of_an_alert_manager_works(bot):
     assert run(bot, code) == "False"  # there is no bus in this test
 
 
+@pytest.mark.slow
 def test_everything_else_of_the_bots_backend_stays_its_own(bot):
     """Before and after the module is imported."""
     own = [

@@ -214,6 +214,7 @@ def run_source(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_commands_rotate_list_and_remove(tmp_path):
     """URLs where they are asked for; a list never shows a token."""
     file = ("--file", str(tmp_path / "s.json"), "--base-url", "http://h")

@@ -254,6 +254,7 @@ async def test_who_takes_over_goes_on_where_the_other_stopped(nats_server, bus, 
     assert cooled == 2
 
 
+@pytest.mark.slow
 async def test_a_crash_loses_and_repeats_nothing(nats_server, bus, publish, told):
     """Whoever takes over reads again what may not be stored, and skips what is."""
     holder = Holder(watch(cooldown=Once(("symbol",), 0.0)))
@@ -417,6 +418,7 @@ async def test_a_stream_made_anew_is_read_from_its_beginning(nats_server, bus, p
     ]
 
 
+@pytest.mark.slow
 async def test_a_quiet_watch_does_not_fall_behind(nats_server, bus, publish, told):
     """Its position moves over what it does not look for, so that retention is no loss to it."""
     holder = Holder(watch(subject="uw.v1.flow_alert.NVDA"))

@@ -77,6 +77,7 @@ async def test_a_text_too_large_is_dropped_and_the_next_one_heard():
     assert heard.refused == [Refusal.OVERSIZED]
 
 
+@pytest.mark.slow
 async def test_a_text_without_an_end_costs_the_socket():
     """Empty pieces for ever hold no memory and no time: the socket is closed, with one counted reason."""
     async with upstream_saying([""] * 20_000) as (line, heard):

@@ -358,6 +358,7 @@ async def test_metrics_carry_no_ticker(nats_server: NatsServer, ingest_running: 
     assert "TSLA" not in text
 
 
+@pytest.mark.slow
 async def test_no_limit_of_the_plan_is_ever_exceeded(
     nats_server: NatsServer, ingest_running: Any, eventually: Any
 ):

@@ -509,6 +509,7 @@ async def test_the_statistics_have_the_documented_keys_and_count_every_frame(
 # Many, in a hurry, and gone.
 
 
+@pytest.mark.slow
 async def test_a_hundred_pages_all_get_what_is_said_while_others_come_and_go(
     terminal: Terminal, publisher: Publisher, gateway: GatewayProcess
 ):

@@ -639,6 +639,7 @@ async def test_an_order_that_nobody_hears_has_failed_at_once(world: World):
     assert frame["data"]["details"]["reason"] == "no_engine"
 
 
+@pytest.mark.slow
 async def test_an_order_without_an_answer_has_failed_after_five_seconds(world: World):
     """Meanwhile the tab hears and is heard; more orders than a few do not wait."""
     async with world.engine() as engine:
@@ -866,6 +867,7 @@ async def test_a_gateway_that_leaves_says_come_back(world: World):
     assert (frame["type"], frame["data"]["code"], code) == ("error", "WEBSOCKET_ERROR", 1012)
 
 
+@pytest.mark.slow
 async def test_neither_a_bus_nor_a_gateway_that_dies_costs_an_event():
     """The tab stays while the bus is away, comes back to another gateway, and has seen what there is."""
     hook = BacktestHook()

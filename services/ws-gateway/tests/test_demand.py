@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from baleen_bus import Bucket, Bus, Entry, open_bus, read_wishes
 from baleen_bus.buckets import DEMAND
 from baleen_bus.testing import NatsServer
@@ -72,6 +74,7 @@ async def test_ten_thousand_lanes_at_once_are_few_writes(nats_server_with_users:
         assert {entry.key.split(".")[:2][0] for entry in told.written} == {"gateway"}
 
 
+@pytest.mark.slow
 async def test_a_wish_ends_a_while_after_the_last_lane(nats_server: NatsServer):
     """Wildcards too; what is wanted still stays."""
     async with demanding(nats_server) as told:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import httpx
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -116,6 +117,7 @@ def abort(client: ClientConnection) -> None:
     client.transport.abort()
 
 
+@pytest.mark.slow
 async def test_nothing_stays_of_clients_that_are_gone(nats_server: NatsServer):
     """No client, lane, wish, byte or task; all that came has gone, and the status endpoints say so."""
     chance = random.Random(7)  # noqa: S311 - chooses who does what, guards nothing

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from baleen_bus import Bucket, Bus, open_bus
 from baleen_bus.buckets import GATEWAYS, GATEWAYS_TTL
 from baleen_bus.connection import end_task
@@ -83,6 +85,7 @@ async def test_one_that_leaves_is_forgotten_at_once(nats_server: NatsServer):
         assert await until(lambda: a.presence.totals().workers == 1) < 1.0
 
 
+@pytest.mark.slow
 async def test_one_that_died_is_forgotten_when_its_entry_expires(nats_server: NatsServer):
     """And one that only has nothing new to tell is not."""
     opening = open_bus(url=nats_server.url, name="dead", connect_within=5)

@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from websockets.exceptions import ConnectionClosed
 
 from ws_gateway.errors import Behind
@@ -19,6 +20,7 @@ ENOUGH = 2_000
 PIECE = 65_536 + 2 * len(FILLING)
 
 
+@pytest.mark.slow
 async def test_one_that_stops_reading_among_two_hundred(serve_with: Any):
     """The bound closes one that cannot catch up; the others get every message in order."""
     async with serve_with(client_buffer_bytes=65_536) as running:

@@ -77,6 +77,7 @@ async def test_requests_sent_before_the_welcome_are_heard(live: Any):
     ]
 
 
+@pytest.mark.slow
 async def test_snapshot_then_live_without_hole_or_double(live: Any):
     """Messages keep coming while clients subscribe; each client gets every number once, in order."""
     publishing = asyncio.create_task(_publish_for_ever(live))

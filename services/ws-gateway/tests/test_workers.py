@@ -145,6 +145,7 @@ async def tells_of_all(http: httpx.AsyncClient, names: set[str]) -> None:
     assert (await http.get("/v1/clients?limit=0")).status_code == 422
 
 
+@pytest.mark.slow
 async def test_every_worker_soon_counts_the_clients_of_all(nats_server: NatsServer):
     """Who comes, goes, or is lost with its worker is soon known to whoever is asked; a new worker follows."""
     with GatewayProcess(nats_server.url, WS_GATEWAY_WORKERS="2") as gateway:
@@ -173,6 +174,7 @@ async def test_every_worker_soon_counts_the_clients_of_all(nats_server: NatsServ
         assert await agreed(gateway, 0) < 3.0
 
 
+@pytest.mark.slow
 async def test_asked_to_leave_all_workers_say_goodbye(nats_server: NatsServer):
     """SIGTERM reaches every worker; each client is told, the exit code is 0 and no process stays."""
     with GatewayProcess(nats_server.url, WS_GATEWAY_WORKERS="2") as gateway:
@@ -186,6 +188,7 @@ async def test_asked_to_leave_all_workers_say_goodbye(nats_server: NatsServer):
         assert not any(is_alive(worker) for worker in workers)
 
 
+@pytest.mark.slow
 async def test_workers_do_not_outlive_a_killed_supervisor(nats_server: NatsServer):
     """Kill -9 of the supervisor: the workers tell their clients and go, and the port is free."""
     drained = {"WS_GATEWAY_WORKERS": "2", "WS_GATEWAY_DRAIN_SECONDS": "1"}

@@ -38,6 +38,7 @@ def test_an_alert_is_explained_by_the_rules_that_are_named(tmp_path: Path):
         assert 'desk is told, by the route "all"' in found.stdout
 
 
+@pytest.mark.slow
 def test_what_cannot_be_explained_is_said(tmp_path: Path):
     """Wrong rules by their lines, no alert by a sentence; both end with 1."""
     (tmp_path / "rules.yml").write_text(RULES.replace("to: desk", "to: dsek"))

@@ -135,6 +135,7 @@ def lasting(frames: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[st
     ]
 
 
+@pytest.mark.slow
 async def test_a_recording_is_what_was_heard_and_replays_as_it_was(tmp_path: Path):
     """Seconds of the mix: every frame since the recorder listened, in order; played again, the same."""
     tape, tap = tmp_path / "tape", Tap()
@@ -164,6 +165,7 @@ async def test_a_recording_is_what_was_heard_and_replays_as_it_was(tmp_path: Pat
     assert again == was
 
 
+@pytest.mark.slow
 async def test_a_replay_makes_times_and_ids_anew(tmp_path: Path):
     """All else is as recorded, in its order; a simulator is run if none is there."""
     tape, tap = tmp_path / "tape", Tap()
@@ -200,6 +202,7 @@ async def answers(url: str, state: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 async def test_an_ingest_that_restarts_leaves_a_hole_that_is_marked(tmp_path: Path):
     """The recorder comes back by itself; interrupted, it closes its file and ends well."""
     tap, again, at = Tap(), Tap(), datetime(2026, 11, 20, 15, tzinfo=UTC)
@@ -281,6 +284,7 @@ async def _joined(http: httpx.AsyncClient, url: str) -> bool:
     return bool(channels) and all(channel["state"] == "joined" for channel in channels)
 
 
+@pytest.mark.slow
 async def test_what_a_real_ingest_hears_is_recorded_without_a_hole(tmp_path: Path, nats_server: NatsServer):
     """Every option trade that the journal has between the first recorded and the last, in order."""
     tape, journal = tmp_path / "tape", tmp_path / "journal"

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from baleen_bus import Bus, Follower, Live, Publisher, open_bus
 from baleen_bus.sessions import read_session
 from baleen_bus.testing import NatsServer
@@ -58,6 +60,7 @@ async def until_it_is(bus: Bus, state: str) -> None:
             entry = await read_session(bus, BACKTEST)
 
 
+@pytest.mark.slow
 async def test_pause_resume_and_stop_act_and_are_announced(nats_server_with_users: NatsServer):
     """A paused session says nothing more; who stops it gets the result's id."""
     async with playing(nats_server_with_users) as (bus, heard):

@@ -132,6 +132,7 @@ def _at(port: int) -> Any:
     return _At(port)
 
 
+@pytest.mark.slow
 async def test_orders_can_be_given_from_the_command_line():
     """`tell` gives one, `see` shows what came of it; what is refused or not there ends with 1."""
     async with Simulator.in_process() as simulator:

@@ -229,6 +229,7 @@ def test_gex_speaks_in_whole_seconds_at_upstreams_own_pace():
     assert ear.tickers["gex", "SPY"] in (2, 3)
 
 
+@pytest.mark.slow
 def test_a_whole_day_can_pass_in_a_minute():
     """At speed 390 the open is busier than lunch."""
     source = synthetic(

@@ -199,6 +199,7 @@ async def test_in_mute_second_mode_only_the_first_socket_hears_data(connect: Any
         assert await second.hears_nothing()
 
 
+@pytest.mark.slow
 async def test_a_reader_that_lags_loses_frames_and_keeps_its_socket(connect: Any):
     """No close, no replay: what was said meanwhile is gone, and counted."""
     async with (
@@ -218,6 +219,7 @@ async def test_a_reader_that_lags_loses_frames_and_keeps_its_socket(connect: Any
         assert (await slow.read())[0] == "option_trades"
 
 
+@pytest.mark.slow
 async def test_a_lossless_burst_waits_for_its_reader(simulator: Simulator, connect: Any):
     """Exactly so many frames arrive, none twice."""
     async with connect(simulator) as client:
