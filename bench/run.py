@@ -1,4 +1,4 @@
-"""Everything that `make bench` measures: fan-out, slow clients, smaller frames, ingest, filters, alerts.
+"""Everything that `make bench` measures: fan-out, slow clients, smaller frames, ingest, filters, alerts, bus.
 
 ``--small`` sees in under a minute that the benches work; other arguments go to the fan-out.
 """
@@ -25,6 +25,7 @@ def main() -> int:
         ("bench.ingest", small),
         ("bench.filters", small),
         ("bench.alert_intake", small),
+        ("bench.storage", small),
     ):
         codes.append(_run([sys.executable, "-m", module, *arguments]))
     return max(codes)
