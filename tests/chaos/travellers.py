@@ -25,9 +25,9 @@ MARK = re.compile(rb"mark:([\w.:-]+)")
 """What tells an alert from others."""
 FLOW_ALERT = re.compile(rb'"id": ?"([^"]+)"')
 """What tells a flow alert from others."""
-SYMBOLS = ("SPY", "QQQ", "NVDA", "TSLA", "AAPL", "AMD", "META", "AMZN", "MSFT")
+SYMBOLS = ("NVDA", "TSLA", "AAPL", "AMD", "META", "AMZN", "MSFT")
 CONNECT_WITHIN = 15.0
-OF_EVERYTHING, OF_TICKERS, OF_OLDER_ROUTES = 2, 34, 2
+OF_EVERYTHING, OF_TICKERS, OF_OLDER_ROUTES = 1, 35, 2
 """How many clients there are of each kind."""
 
 
