@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from tests.drills.watching import Watcher, watching
 class Grounds:
     """Where drills are done."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep every platform below *folder*; none runs yet."""
+    def __init__(self, folder: Path, drilled: Collection[str]) -> None:
+        """Keep every platform below *folder*, which begins without these alerts; none runs yet."""
+        self._drilled = drilled
         self._folder = folder
         self._running = ExitStack()
         self._site: Site | None = None
@@ -32,7 +34,7 @@ class Grounds:
             site = self._site = self._running.enter_context(running_site(folder, small_disk=small_disk))
             watcher = self._watcher = self._running.enter_context(watching(site))
         self.in_order = False
-        watcher.until_calm()
+        watcher.until_calm(self._drilled)
         return site, watcher
 
     def close(self) -> None:

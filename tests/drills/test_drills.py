@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(1_200)]
 @pytest.fixture(scope="module")
 def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
     """Platforms, one at a time."""
-    kept = Grounds(tmp_path_factory.mktemp("drills"))
+    kept = Grounds(tmp_path_factory.mktemp("drills"), DRILLED)
     yield kept
     kept.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,14 +63,21 @@ class Watcher:
             for alert in self.asked.alerts()
         )
 
-    def is_calm(self) -> bool:
-        """Whether every target is up, every rule was judged, and no alert fires or is about to."""
+    def is_calm(self, drilled: Collection[str]) -> bool:
+        """Whether every target is up, every rule was judged, and nothing critical or drilled is pending.
+
+        Objectives look back over hours: of what a drill cost them they tell long after it.
+        """
         up = self.asked.ask("up")
         return (
             len(up) == _TARGETS
             and all(series["value"][1] == "1" for series in up)
             and all(rule["health"] == "ok" for rule in self.asked.rules())
-            and not [alert for alert in self.asked.alerts() if alert["labels"]["severity"] != "info"]
+            and not [
+                alert
+                for alert in self.asked.alerts()
+                if alert["labels"]["severity"] == "critical" or alert["labels"]["alertname"] in drilled
+            ]
         )
 
     def told(self) -> str:
@@ -80,9 +87,9 @@ class Watcher:
         bad = [rule["name"] for rule in self.asked.rules() if rule["health"] != "ok"]
         return "\n".join([*lines, f"down: {down}", f"not judged: {bad}"])
 
-    def until_calm(self) -> None:
-        """Wait until nothing is reported: what is seen afterwards has been done."""
-        until(self.is_calm, lambda: f"nothing is reported\n{self.told()}", SETTLED_WITHIN)
+    def until_calm(self, drilled: Collection[str]) -> None:
+        """Wait until nothing is reported that a drill may: what is seen afterwards has been done."""
+        until(lambda: self.is_calm(drilled), lambda: f"nothing is reported\n{self.told()}", SETTLED_WITHIN)
 
 
 @contextmanager
