@@ -22,6 +22,7 @@ from baleen_bus.permissions import PASSWORD_VARIABLES, nats_users
 from baleen_runtime.settings import ServiceSettings, load_settings, variables_of
 from uw_ingest.settings import Settings as IngestSettings
 from uw_simulator.settings import Settings as SimulatorSettings
+from ws_gateway.doors.aside import OPERATORS_PATHS
 from ws_gateway.settings import Settings as GatewaySettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +97,7 @@ def unsafe_pods(manifests: list[Manifest]) -> list[str]:
 
 
 def unbounded_pods(manifests: list[Manifest]) -> list[str]:
-    """Return what has no limits, an image of any version, or, if it serves, no probes."""
+    """Return what has no limits, an image of any version, no last word, or, if it serves, no probes."""
     flaws = []
     for name, pod in pods(manifests):
         for container in pod["containers"]:
@@ -107,6 +108,8 @@ def unbounded_pods(manifests: list[Manifest]) -> list[str]:
                 flaws.append(f"{name} has no limits")
             if not re.fullmatch(r"[^:]+:(?!latest$).+", container["image"]):
                 flaws.append(f"{name} runs any image: {container['image']}")
+            if container.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+                flaws.append(f"{name} ends without a word")
             if "ports" in container:
                 probes = ("startupProbe", "livenessProbe", "readinessProbe")
                 flaws += [f"{name} has no {probe}" for probe in probes if probe not in container]
@@ -169,6 +172,7 @@ def spoilt(change: Callable[[Manifest], None]) -> list[Manifest]:
         (unsafe_pods, lambda pod: pod["containers"][0]["securityContext"].pop("readOnlyRootFilesystem")),
         (unbounded_pods, lambda pod: pod["containers"][0]["resources"].pop("limits")),
         (unbounded_pods, lambda pod: pod["containers"][0].pop("readinessProbe")),
+        (unbounded_pods, lambda pod: pod["containers"][0].pop("terminationMessagePolicy")),
         (unbounded_pods, lambda pod: pod["containers"][0].update(image="baleen/ws-gateway:latest")),
         (unbounded_pods, lambda pod: pod["containers"][0].update(image="baleen/ws-gateway")),
         (secret_values, lambda pod: pod["containers"][0]["env"].append({"name": "A_TOKEN", "value": "x"})),
@@ -196,9 +200,10 @@ def test_every_service_starts_with_what_it_is_told(overlay: list[Manifest]):
         if name not in SETTINGS:
             continue
         settings = load_settings(SETTINGS[name], environment(pod, config))
-        port = settings.model_dump()["port"]
-        assert pod["containers"][0]["ports"] == [{"name": "http", "containerPort": port}], name
-        assert served[name]["ports"][0]["port"] == port
+        ports = {"http": settings.model_dump()["port"], "admin": settings.model_dump().get("admin_port")}
+        listens = {one["name"]: one["containerPort"] for one in pod["containers"][0]["ports"]}
+        assert listens == {what: port for what, port in ports.items() if port}, name
+        assert served[name]["ports"] == [{"name": "http", "port": ports["http"], "targetPort": "http"}]
         seen.add(name)
     assert seen >= {"uw-ingest", "ws-gateway", "alert-bridge"}
 
@@ -231,6 +236,93 @@ def test_only_ingest_and_alert_bridge_reach_outside(overlay: list[Manifest]):
     assert denied["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in denied["spec"]
     assert "egress" not in denied["spec"]
+
+
+MONITORS = [{"namespaceSelector": {"matchLabels": {"baleen/monitoring": "true"}}}]
+
+
+def open_to_clients(manifests: list[Manifest]) -> list[str]:
+    """Return by which ways clients come to what only operators should ask."""
+    asides = {
+        name
+        for name, pod in pods(manifests)
+        if any(port["name"] == "admin" for port in pod["containers"][0].get("ports", []))
+    }
+    found = []
+    for one in manifests:
+        name, spec = one["metadata"]["name"], one.get("spec", {})
+        if one["kind"] == "Ingress":
+            for path in (path for rule in spec["rules"] for path in rule["http"]["paths"]):
+                service = path["backend"]["service"]
+                apart = service["name"] in asides and service["port"] == {"name": "http"}
+                led = any(leads_to(path, asked) for asked in OPERATORS_PATHS)
+                found += [f"{name}: {path['path']}"] if led and not apart else []
+        if one["kind"] == "NetworkPolicy":
+            let_in = [rule for rule in spec.get("ingress", []) if rule["from"] != MONITORS]
+            ports = {port["port"] for rule in let_in for port in rule["ports"]}
+            found += [f"{name} lets others to the operators' port"] if ports & {"admin", 9000} else []
+        if one["kind"] == "Service":
+            ports = {port["targetPort"] for port in spec["ports"]}
+            found += [f"{name} leads to the operators' port"] if ports != {"http"} else []
+    return found
+
+
+def leads_to(path: Manifest, asked: str) -> bool:
+    """Whether a path of an ingress leads whoever asks for this one."""
+    given: str = path["path"]
+    return asked == given if path["pathType"] == "Exact" else asked.startswith(given)
+
+
+def test_no_client_is_led_to_what_operators_ask(overlay: list[Manifest]):
+    """Probes, metrics and lists of clients are reached from inside, and by Prometheus."""
+    assert open_to_clients(overlay) == []
+
+
+def _lead_to_metrics(manifests: list[Manifest]) -> None:
+    next(one for one in manifests if one["kind"] == "Ingress")["spec"]["rules"][1]["http"]["paths"][0][
+        "path"
+    ] = "/"
+
+
+def _serve_the_admin_port(manifests: list[Manifest]) -> None:
+    service = next(one for one in manifests if one["kind"] == "Service")
+    service["spec"]["ports"].append({"name": "admin", "port": 9000, "targetPort": "admin"})
+
+
+def _take_the_admin_port_away(manifests: list[Manifest]) -> None:
+    dict(pods(manifests))["ws-gateway"]["containers"][0]["ports"].pop()
+
+
+def _let_the_ingress_in(manifests: list[Manifest]) -> None:
+    policy = next(one for one in manifests if one["metadata"]["name"] == "clients-and-senders")
+    policy["spec"]["ingress"][0]["ports"][0]["port"] = "admin"
+
+
+@pytest.mark.parametrize(
+    "spoil", [_lead_to_metrics, _serve_the_admin_port, _take_the_admin_port_away, _let_the_ingress_in]
+)
+def test_a_way_to_what_operators_ask_is_noticed(spoil: Callable[[list[Manifest]], None]):
+    """By a wide path, a Service, a gateway without its second port, or a policy."""
+    manifests = copy.deepcopy(rendered("overlays/production"))
+    spoil(manifests)
+    assert open_to_clients(manifests) != []
+
+
+def test_prometheus_is_sent_to_the_port_that_shows_metrics():
+    """Each service's pods by one monitor, at `admin` where they have it, else at `http`."""
+    manifests = rendered("overlays/production")
+    seen = {}
+    for monitor in (one for one in manifests if one["kind"] == "PodMonitor"):
+        selector = monitor["spec"]["selector"]
+        names = [*selector.get("matchLabels", {}).values()]
+        names += [name for term in selector.get("matchExpressions", []) for name in term["values"]]
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        assert endpoint["path"] == "/metrics"
+        seen |= dict.fromkeys(names, endpoint["port"])
+    ports = {
+        name: pod["containers"][0]["ports"][-1]["name"] for name, pod in pods(manifests) if name in SETTINGS
+    }
+    assert seen == ports
 
 
 def test_every_pod_is_under_the_policies(overlay: list[Manifest]):

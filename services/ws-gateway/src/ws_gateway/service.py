@@ -92,13 +92,16 @@ async def work(
     registry = CollectorRegistry()
     registry.register(GatewayCollector(gateway))
     _calm_the_collector()
+    admin_port = sockets[-1].getsockname()[1] if settings.admin_port is not None else None
+    if admin_port is not None:
+        log.info("operators are answered apart", port=admin_port)
     served = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:
             if line is not None:
                 tasks.create_task(line.run(gateway.health, registry, stop), name="line")
             serving = serve(
-                make_app(gateway, registry, line),
+                make_app(gateway, registry, line, admin_port=admin_port),
                 sockets=sockets,
                 stop=served,
                 on_listening=on_listening if line is None else line.note_listening,

@@ -33,6 +33,12 @@ class Settings(ServiceSettings):
     also_listen: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = Field(
         default=(), description="More ports, for clients with fixed ones, such as 5000,8765."
     )
+    admin_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="A port for probes, metrics and /v1/clients, which the others then do not answer.",
+    )
     workers: int = Field(
         default=1, ge=1, le=64, description="Processes that share the ports; each has clients of its own."
     )
@@ -173,9 +179,9 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _are_ports_of_their_own(self) -> Settings:
-        ports = (self.port, *self.also_listen)
+        ports = [port for port in (self.port, *self.also_listen, self.admin_port) if port]
         if len(set(ports)) < len(ports):
-            msg = "WS_GATEWAY_ALSO_LISTEN names a port twice, or the one of WS_GATEWAY_PORT"
+            msg = "WS_GATEWAY_ALSO_LISTEN or WS_GATEWAY_ADMIN_PORT names a port that is named already"
             raise ValueError(msg)
         return self
 

@@ -13,7 +13,7 @@ from ws_gateway.settings import Settings
 
 
 def listen_on_all(settings: Settings) -> list[socket.socket]:
-    """Return the sockets of all our ports, the first port's first, or none at all.
+    """Return the sockets of all our ports, the first port's first, the operators' last, or none at all.
 
     Raises:
         PortBusy: another program has one of them; the error names the setting it comes from.
@@ -66,3 +66,5 @@ def _ports_of(settings: Settings) -> Iterator[tuple[str, int]]:
     yield "WS_GATEWAY_PORT", settings.port
     for port in settings.also_listen:
         yield "WS_GATEWAY_ALSO_LISTEN", port
+    if settings.admin_port is not None:
+        yield "WS_GATEWAY_ADMIN_PORT", settings.admin_port
