@@ -34,7 +34,7 @@ _Labels = Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_le
 _Channel = Annotated[str, Meta(max_length=MAX_CHANNEL_CHARS)]
 
 
-class OptionRow(Struct):
+class OptionRow(Struct, gc=False):
     """A row of the option tape: our names, and upstream's where they differ.
 
     Expiry, type and strike are not read: the option symbol says them.
@@ -76,7 +76,7 @@ class OptionRow(Struct):
     canceled: bool = False
 
 
-class OptionPrint(Struct, omit_defaults=True):
+class OptionPrint(Struct, omit_defaults=True, gc=False):
     """What :class:`OptionTrade` is, as a checked row makes it: the same body, subject and identity."""
 
     entity: ClassVar[str] = OptionTrade.entity
