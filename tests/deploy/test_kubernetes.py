@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 import yaml
+from observability.catalogue import GATEWAY
 
+from alert_bridge.deliver import names
 from alert_bridge.deliver.couriers import LEAVE_WITHIN
 from alert_bridge.rules.load import read_rules
 from alert_bridge.settings import Settings as BridgeSettings
 from baleen_bus.permissions import PASSWORD_VARIABLES, nats_users
+from baleen_contracts.catalogue import by_name
 from baleen_runtime.settings import ServiceSettings, load_settings, variables_of
 from uw_ingest.settings import Settings as IngestSettings
 from uw_simulator.settings import Settings as SimulatorSettings
@@ -135,6 +138,29 @@ def secret_values(manifests: list[Manifest]) -> list[str]:
     return flaws
 
 
+def fragile_services(manifests: list[Manifest]) -> list[str]:
+    """Return what may be gone as a whole: by its one replica, by one node, or by one drain."""
+    guarded = [
+        one["spec"]["selector"]["matchLabels"] for one in manifests if one["kind"] == "PodDisruptionBudget"
+    ]
+    flaws = []
+    for one in (one for one in manifests if one["kind"] == "Deployment"):
+        name, spec = one["metadata"]["name"], one["spec"]
+        labels = spec["selector"]["matchLabels"]
+        apart = spec["template"]["spec"].get("affinity", {}).get("podAntiAffinity", {})
+        terms = apart.get("preferredDuringSchedulingIgnoredDuringExecution", [])
+        if spec["replicas"] < MANY:
+            flaws.append(f"{name} has one replica")
+        if [term["podAffinityTerm"]["labelSelector"]["matchLabels"] for term in terms] != [labels]:
+            flaws.append(f"{name} may be on one node")
+        if labels not in guarded:
+            flaws.append(f"{name} may be drained at once")
+        if spec["strategy"]["rollingUpdate"]["maxUnavailable"] != 0:
+            flaws.append(f"{name} is short of a replica while it is rolled out")
+    return flaws
+
+
+MANY = 2
 RULES: tuple[Rule, ...] = (unsafe_pods, unbounded_pods, secret_values)
 
 
@@ -181,6 +207,54 @@ def spoilt(change: Callable[[Manifest], None]) -> list[Manifest]:
 def test_policies_reject(rule: Rule, change: Callable[[Manifest], None]):
     """Each rule sees what it is there for."""
     assert rule(spoilt(change)) != []
+
+
+def test_no_service_of_production_is_gone_as_a_whole():
+    """Two replicas, apart, and one at a time."""
+    assert fragile_services(rendered("overlays/production")) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "flaw"),
+    [
+        (lambda spec: spec.update(replicas=1), "one replica"),
+        (lambda spec: spec["template"]["spec"].pop("affinity"), "one node"),
+        (lambda spec: spec["selector"].update(matchLabels={"app": "x"}), "drained"),
+        (lambda spec: spec["strategy"]["rollingUpdate"].update(maxUnavailable=1), "short"),
+    ],
+)
+def test_a_service_that_may_be_gone_is_noticed(spoil: Callable[[Manifest], None], flaw: str):
+    """The rule sees what it is there for."""
+    manifests = copy.deepcopy(rendered("overlays/production"))
+    spoil(next(one["spec"] for one in manifests if one["kind"] == "Deployment"))
+    assert any(flaw in found for found in fragile_services(manifests))
+
+
+def test_the_optional_scaling_of_alert_bridge_fits_production(tmp_path: Path):
+    """With the component of KEDA the overlay renders, and scales what waits in a stream that there is."""
+    up = os.path.relpath(ROOT / "k8s", tmp_path.resolve())
+    (tmp_path / "kustomization.yaml").write_text(
+        yaml.safe_dump({"resources": [f"{up}/overlays/production"], "components": [f"{up}/components/keda"]})
+    )
+    command = ["kubectl", "kustomize", tmp_path.resolve()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    manifests = [one for one in yaml.safe_load_all(done.stdout) if one]
+    scaled = next(one["spec"] for one in manifests if one["kind"] == "ScaledObject")
+    deployments = {one["metadata"]["name"]: one["spec"] for one in manifests if one["kind"] == "Deployment"}
+    assert scaled["minReplicaCount"] == deployments[scaled["scaleTargetRef"]["name"]]["replicas"]
+    assert {one["metadata"]["stream"] for one in scaled["triggers"]} == {by_name("alert").stream}
+    assert {one["metadata"]["consumer"] for one in scaled["triggers"]} == {names.consumer_of("desk")}
+
+
+def test_the_gateway_is_scaled_on_what_it_is_full_of():
+    """By a metric that there is, within bounds that begin with what the base runs."""
+    manifests = rendered("overlays/production")
+    scaled = next(one["spec"] for one in manifests if one["kind"] == "HorizontalPodAutoscaler")
+    (metric,) = scaled["metrics"]
+    assert scaled["scaleTargetRef"]["name"] == "ws-gateway"
+    assert metric["pods"]["metric"]["name"] in {series for one in GATEWAY for series in one.series}
+    assert scaled["minReplicas"] >= MANY
 
 
 def environment(pod: Manifest, common: dict[str, str]) -> dict[str, str]:
