@@ -177,9 +177,9 @@ class Publisher:
     async def _pump(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CHECK_EVERY):
-                    await self._wake.wait()
+            check = loop.call_later(CHECK_EVERY, self._wake.set)
+            await self._wake.wait()
+            check.cancel()
             self._wake.clear()
             if self._outbox.check(loop.time()):
                 self.stats.retries += 1

@@ -103,7 +103,7 @@ class Following:
                 await asyncio.sleep(_AGAIN_AFTER)
 
     async def _reach(self, seq: int) -> None:
-        if self._follower is not None and self._follower.position >= seq:
+        if self._caught_up and self._follower is not None and self._follower.position >= seq:
             return
         reached = asyncio.get_running_loop().create_future()
         self._waiting[reached] = seq
@@ -135,7 +135,7 @@ class Following:
 
     def _hear(self, item: Delivered) -> None:
         self._tell(item)
-        if self._waiting:
+        if self._waiting and self._caught_up:
             self._wake(item.seq)
 
     def _miss(self, gap: Gap) -> None:

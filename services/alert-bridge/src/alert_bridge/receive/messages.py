@@ -112,10 +112,12 @@ async def _found(desk: Desk, request: Request, source: Source) -> _Message:
     """
     number = request.path_params["message_id"]
     archive = desk.archive
-    if archive is None or not archive.ready:
+    if archive is None:
+        raise BusAway("stored messages cannot be looked at")
+    await archive.settle()
+    if not archive.ready:
         raise BusAway("stored messages cannot be looked at yet")
     try:
-        await archive.settle()
         found = await _read(archive, number, source)
     except BusError:
         raise BusAway("stored messages cannot be looked at now") from None

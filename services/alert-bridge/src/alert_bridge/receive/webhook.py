@@ -123,7 +123,7 @@ async def _store(
         post,
         key=request.headers.get("idempotency-key") or key,
         sender=source,
-        fresh_id=desk.fresh_id(),
+        fresh_id=desk.mint.fresh(now),
         now=now,
     )
     kept = await desk.keep(alert)

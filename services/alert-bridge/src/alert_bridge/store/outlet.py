@@ -116,7 +116,7 @@ class Outlet:
                 fate.set_exception(error)
 
         self._publisher.offer(alert, on_stored, fail, traceparent=tracing.current.get())
-        timer = loop.call_at(late, fail, TimeoutError())
+        timer = loop.call_at(late, lambda: fail(TimeoutError()))
         try:
             return await fate
         finally:
