@@ -148,7 +148,7 @@ def _of_compose(compose: str) -> dict[str, str]:
     told = {}
     for service in IN_COMPOSE.values():
         for name, value in services.get(service, {}).get("environment", {}).items():
-            told[name] = f"Under compose always {value}." if "${" not in value else ""
+            told[name] = f"Under compose always {value or 'none'}." if "${" not in value else ""
     for name, _ in _INTERPOLATED.findall(compose):
         if name.endswith("_PORT"):
             told[name] = "Under compose the port on this machine that leads to it."

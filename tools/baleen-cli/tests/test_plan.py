@@ -182,3 +182,11 @@ def test_live_data_that_does_not_come_stops_nothing_else():
     ingest = {child.name: child for child in planned({"UW_API_TOKEN": "t"}).children}["uw-ingest"]
     assert not ingest.required
     assert all(child.required for child in planned({}).children)
+
+
+def test_operators_are_answered_on_the_one_port_of_the_gateway():
+    """What watches and explains asks there; nothing here is reached by strangers."""
+    told = environ_of(planned({"WS_GATEWAY_ADMIN_PORT": "9000", "WS_GATEWAY_MAX": "7"}), "ws-gateway")
+
+    assert "WS_GATEWAY_ADMIN_PORT" not in told
+    assert told["WS_GATEWAY_MAX"] == "7"

@@ -211,6 +211,7 @@ class _Run:
 
     def gateway(self, also_listen: tuple[int, ...]) -> Child:
         told = self._told("ws-gateway", self.ports.gateway)
+        told.pop("WS_GATEWAY_ADMIN_PORT", None)  # everything here asks the one port
         told.setdefault("WS_GATEWAY_DRAIN_SECONDS", "2")  # so that Ctrl-C is over within five seconds
         if also_listen:
             told.setdefault("WS_GATEWAY_ALSO_LISTEN", ",".join(str(port) for port in also_listen))
