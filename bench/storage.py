@@ -34,7 +34,7 @@ from uw_simulator.testing import TOKEN, Simulator
 _SECONDS, _SMALL_SECONDS = 20.0, 2.0
 _MARKET = {"rate": 350.0, "flow_alert_rate": 20.0, "lit_rate": 100.0, "off_lit_rate": 100.0}
 """What is said a second: option trades as on a day of 8 million, of the others enough to measure."""
-_ALERTS, _LISTENERS = 200, 8
+_ALERTS, _LISTENERS = 200, 32
 _BEGINS_WITHIN = 90.0
 
 

@@ -53,7 +53,7 @@ class TwoOfEach:
 async def two_of_each(nats: NatsServer, folder: Path) -> AsyncIterator[TwoOfEach]:
     """Run everything, as the users that a cluster gives the services."""
     sources = folder / "sources.json"
-    paths = write_sources(sources, "monitor", "scanner")
+    paths = write_sources(sources, "monitor", "scanner", "desk", "lab")
     upstream = Simulator.subprocess(
         source="synthetic",
         rate=RATE,
