@@ -11,10 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from tests.drills.silent_reader import silent_readers
-from tests.drills.site import Site, as_object
+from tests.drills.site import Site, as_object, until
 
 MARGIN = 30.0
 """Seconds for what surrounds a rule here: a scrape, two judgements (a recorded series is one), a look."""
+WELL_FOR = 65.0
 NOT_CONNECTED = "ended with 7"
 """What curl ends with when nobody listens."""
 
@@ -129,6 +130,8 @@ def _rest(said: str) -> dict[str, object]:
 
 
 def _another_token(site: Site, _: ExitStack) -> None:
+    """Once upstream was well for a minute: until then the next tries are as far apart as the last ones."""
+    until(lambda: site.connected_for() > WELL_FOR, "a socket that was open for a minute", 2 * WELL_FOR)
     site["uw-simulator"].kill()
     site["uw-simulator"].start(UW_SIMULATOR_TOKEN="another-token")
 
@@ -239,7 +242,7 @@ BUFFER = Drill(
                     lambda said: _is(said, lambda share: share > 14.4 * 0.001),
                 ),
                 Sight(
-                    "promql: sum by (reason) (rate(baleen_gateway_fell_behind_total[5m]))",
+                    "promql: sum by (reason) (baleen_gateway_fell_behind_total)",
                     lambda said: any(float(series["value"][1]) > 0 for series in json.loads(said)),
                 ),
             ),

@@ -30,10 +30,11 @@ OURS = ("BALEEN_", "UW_", "UNUSUAL", "WS_GATEWAY_", "ALERT_BRIDGE_", "DISCORD_SI
 READY_WITHIN = 240.0  # seconds; several platforms start at once, on few cores
 LEFT_WITHIN = 30.0
 DISK_MIB = 48
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 _LENT_BY_THE_KERNEL = 32_768
 """Where the ports begin that any connection may be given; a server that is away would lose its own there."""
 
-_ON_A_SMALL_DISK = 'mount -t tmpfs -o size="$1"m tmpfs "$2" && shift 2 && exec "$@"'
+_SMALL_DISK = 'mount -t tmpfs -o size="$1"m tmpfs "$2" && touch "$2/mounted" && exec sleep infinity'
 
 
 def until(condition: Callable[[], object], what: str | Callable[[], str], within: float) -> None:
@@ -147,11 +148,11 @@ class Site:
         url = f"http://{LOOPBACK}:{self.plan.ports.simulator}/_sim/{fault}"
         httpx.post(url, json=words, timeout=10, trust_env=False).raise_for_status()
 
-    def status(self) -> dict[str, Any]:
-        """What uw-ingest says of itself."""
+    def connected_for(self) -> float:
+        """How many seconds the upstream socket has been open."""
         url = f"http://{LOOPBACK}:{self.plan.ports.ingest}/status"
-        answer: dict[str, Any] = httpx.get(url, timeout=10, trust_env=False).raise_for_status().json()
-        return answer
+        answer = httpx.get(url, timeout=10, trust_env=False).raise_for_status().json()
+        return float(answer["connection"]["connected_for_s"])
 
 
 @contextmanager
@@ -166,10 +167,11 @@ def running_site(folder: Path, *, small_disk: bool = False) -> Iterator[Site]:
     settings = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     settings |= {"BALEEN_LOG_FORMAT": "json", "UW_SIMULATOR_RATE": "40"}
     plan = local_plan(settings, root=ROOT, folder=folder, ports=steady_ports())
-    if small_disk:
-        plan = replace(plan, server=_on_a_small_disk(plan.server, plan.place.store))
-    site = Site(plan, folder)
     with ExitStack() as closing:
+        if small_disk:
+            holder = closing.enter_context(_small_disk(Path(plan.place.store)))
+            plan = replace(plan, server=_on_the_disk_of(holder, plan.server))
+        site = Site(plan, folder)
         for program in site.programs.values():
             closing.callback(program.leave)
         site["nats-server"].start()
@@ -192,17 +194,30 @@ def steady_ports() -> Ports:
     return Ports(*chosen)
 
 
-def _on_a_small_disk(server: Child, store: str) -> Child:
-    """The bus in a mount namespace of its own, with a small file system where its store is."""
-    Path(store).mkdir(parents=True, exist_ok=True)
+@contextmanager
+def _small_disk(store: Path) -> Iterator[int]:
+    """A small file system at *store* that only the mount namespace of a process has, whose id this yields."""
+    store.mkdir(parents=True, exist_ok=True)
+    words = [*NAMESPACE, "sh", "-c", _SMALL_DISK, "sh", str(DISK_MIB), str(store)]
+    with subprocess.Popen(words) as holder:
+        try:
+            mounted = Path(f"/proc/{holder.pid}/root{store}/mounted")
+            until(mounted.exists, "a small file system is mounted", READY_WITHIN)
+            yield holder.pid
+        finally:
+            holder.kill()
+
+
+def _on_the_disk_of(holder: int, server: Child) -> Child:
+    """The bus in another's mount namespace: it finds its store again when it is started again."""
     program = Path(sys.executable).with_name(server.argv[0])
-    words = ("sh", "-c", _ON_A_SMALL_DISK, "sh", str(DISK_MIB), store, str(program), *server.argv[1:])
-    return replace(server, argv=("unshare", "--user", "--map-root-user", "--mount", *words))
+    enter = ("nsenter", "--user", "--mount", "--preserve-credentials", "--target", str(holder))
+    return replace(server, argv=(*enter, str(program), *server.argv[1:]))
 
 
 def can_have_a_small_disk() -> bool:
     """Whether this machine lets us mount one."""
-    words = ["unshare", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    words = [*NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
     try:
         return subprocess.run(words, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
