@@ -145,7 +145,7 @@ class Publisher:
         self.stats.offered += 1
         self._wake.set()
 
-    async def publish(self, message: Publishable, *, traceparent: str | None = None) -> Stored:
+    async def publish(self, message: Publishable) -> Stored:
         """Offers and waits until the message is stored; without a deadline, so give one.
 
         Raises:
@@ -162,7 +162,7 @@ class Publisher:
             if not stored.done():
                 stored.set_exception(refusal)
 
-        self.offer(message, on_stored, on_dropped, traceparent=traceparent)
+        self.offer(message, on_stored, on_dropped)
         return await stored
 
     async def drain(self, within: float) -> int:
