@@ -1,5 +1,6 @@
 """Several replicas on one bus: they share the sockets, take over, hand over, and do what anybody wishes."""
 
+import time
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from baleen_bus import demand
 from baleen_bus.connection import Bus
 from baleen_bus.testing import NatsServer
 from baleen_contracts.feed import FeedGap, FeedStatus
+from uw_ingest.slot import Slot
 from uw_simulator.testing import Simulator
 
 
@@ -65,6 +67,31 @@ async def test_a_replica_that_leaves_hands_over_without_a_gap(
 
 async def _more(ingest: Any) -> bool:
     return await ingest.counter("accepted") > 100
+
+
+@pytest.mark.slow
+async def test_a_replica_that_gets_no_time_while_it_looks_loses_its_slot_and_goes_on(
+    nats_server: NatsServer, ingest_running: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """The lease ends under its hands, in the middle of a look; it takes the slot again and runs on."""
+    asked = Slot.news
+    starved: list[bool] = []
+
+    def news(slot: Slot) -> bool:
+        if slot.feed.protocol.accepted and not starved:
+            starved.append(True)
+            time.sleep(6)  # the lease's length; nothing else of the process runs meanwhile
+            return True
+        return asked(slot)
+
+    async with (
+        Simulator.in_process() as upstream,
+        ingest_running(nats_server, upstream.http_url, channels="news") as ingest,
+    ):
+        await eventually(ingest.joined, "news is joined")
+        monkeypatch.setattr(Slot, "news", news)
+        await eventually(lambda: bool(starved), "it was starved")
+        await eventually(ingest.joined, "it has joined again")
 
 
 async def test_a_wish_is_joined_and_left_again(

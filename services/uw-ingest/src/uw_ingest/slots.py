@@ -141,7 +141,7 @@ class Slots:
     async def leave(self, within: float) -> None:
         """Hand over to another replica if there is one, then give up every slot."""
         self.leaving = True
-        for number, slot in self.held.items():
+        for number, slot in list(self.held.items()):
             slot.leaving = True
             self.keepers[number].touch()
         time = self._time
@@ -198,7 +198,7 @@ class Slots:
     async def _look(self) -> None:
         while True:
             self._note_brought()
-            for number, slot in self.held.items():
+            for number, slot in list(self.held.items()):  # a keeper that is touched too late loses its slot
                 slot.look()
                 if slot.news():
                     self.keepers[number].touch()
