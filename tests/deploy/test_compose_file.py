@@ -1,5 +1,6 @@
 """What the compose file promises, checked without Docker; and the checks, on files they must reject."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,3 +121,57 @@ def test_prometheus_scrapes_every_service_where_it_listens():
     expected = {f"{name}:{port}" for name, port in ports.items()}
     assert scraped(config) == expected | {"localhost:9090", "nats-exporter:7777"}
     assert "-port=7777" in SERVICES["nats-exporter"]["command"]
+
+
+def rooted(services: dict[str, Any], ours: str) -> list[str]:
+    """Return what would run as root: others' images without a user, for ours have one."""
+    return [
+        name
+        for name, one in services.items()
+        if ours not in one["image"] and one.get("user", "0").partition(":")[0] in {"0", "root"}
+    ]
+
+
+def unlimited(services: dict[str, Any]) -> list[str]:
+    """Return what may take all of a machine's memory, processes or disk (by its log)."""
+    wanted = {"mem_limit", "pids_limit", "logging"}
+    return [name for name, one in services.items() if not wanted <= one.keys()]
+
+
+def not_awaited(services: dict[str, Any]) -> list[str]:
+    """Return what stays, and whose disabled check would fail `docker compose up --wait`."""
+    return [
+        name
+        for name, one in services.items()
+        if one["restart"] != "no" and one.get("healthcheck", {}).get("disable")
+    ]
+
+
+def test_nobody_is_root_or_unlimited_and_all_can_be_waited_for():
+    """Of ours and of others; and what is not so is noticed."""
+    assert rooted(SERVICES, "${IMAGE_PREFIX:-baleen}/") == []
+    assert unlimited(SERVICES) == []
+    assert not_awaited(SERVICES) == []
+    one = {"image": "x:1", "restart": "always", "healthcheck": {"disable": True}, "mem_limit": "1g"}
+    wrong = {"x": one, "y": one | {"user": "0:0"}}
+    assert rooted(wrong, "baleen/") == ["x", "y"]
+    assert unlimited(wrong) == ["x", "y"]
+    assert not_awaited(wrong) == ["x", "y"]
+
+
+def path_with(token: bool) -> str:
+    """Return the file that says simulated, as compose reads its name with a token or without one."""
+    return re.sub(r"\$\{\w+:\+([^}]*)\}", r"\1" if token else "", STACK["x-simulated"]["path"])
+
+
+def test_the_token_alone_makes_the_data_live():
+    """The file that says simulated is there under its own name, and under none that a token makes of it."""
+    assert set(re.findall(r"\$\{(\w+):\+", STACK["x-simulated"]["path"])) == {
+        "UW_API_TOKEN",
+        "UW_INGEST_TOKEN",
+    }
+    assert STACK["x-simulated"]["required"] is False
+    assert (ROOT / path_with(token=False)).is_file()
+    assert not (ROOT / path_with(token=True)).exists()
+    for name in ("uw-ingest", "simulator"):
+        assert SERVICES[name]["env_file"][-1] == STACK["x-simulated"]
