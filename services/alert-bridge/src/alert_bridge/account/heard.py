@@ -40,7 +40,7 @@ def heard(item: Delivered) -> tuple[int, int, str, int, Kind]:
     alert_id = own if isinstance(own, str) and own else identity
     return (
         item.seq,
-        micros(stored_at(item)),
+        micros(datetime.fromisoformat(item.headers["Nats-Time-Stamp"])),
         alert_id[:_LONGEST],
         int(snowflake_of(identity)),
         kind,

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -226,10 +227,23 @@ async def answered(
     return response
 
 
+class _Empty(Response):
+    """An answer without a body, whose usual headers are not made into bytes again and again."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(status_code=answer.status)
+        self.raw_headers += [_header(name, value) for name, value in answer.headers.items()]
+
+
+@lru_cache(maxsize=256)
+def _header(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
+
+
 def response_of(answer: Answer) -> Response:
     """JSON with exactly ``application/json``: Discord's clients compare the header for equality."""
     if answer.body is None:
-        return Response(status_code=answer.status, headers=answer.headers)
+        return _Empty(answer)
     if isinstance(answer.body, str):
         return PlainTextResponse(answer.body, answer.status, headers=answer.headers)
     return JSONResponse(answer.body, answer.status, headers=answer.headers)

@@ -129,12 +129,10 @@ def alert_from_post(
             for file in post.attachments
         ]
     title = post.embeds[0].get("title") if post.embeds else None
-    found, _ = fitted(
-        {
-            "title": title if isinstance(title, str) and title else None,
-            **mapped({**rest, "content": post.content, "embeds": post.embeds}, sender),
-        }
-    )
+    found: dict[str, Any] = {"title": title if isinstance(title, str) and title else None}
+    if sender.fields:
+        found |= mapped({**rest, "content": post.content, "embeds": post.embeds}, sender)
+    found, _ = fitted(found)
     named = {} if "id" in found else _named(key, fresh_id)
     labels = {f"discord.{name}": as_text(value) for name, value in rest.items()}
     return checked(
@@ -172,7 +170,7 @@ def checked(fields: Mapping[str, Any], more_labels: Mapping[str, str] | None = N
         Invalid: a field is not what an alert has there; the problem names it and not its value.
     """
     labels = fields.get("labels")
-    if isinstance(labels, dict):
+    if isinstance(labels, dict) and (labels or more_labels):
         said = {f"said.{name}" if name in CHANGES else name: value for name, value in labels.items()}
         fields = {**fields, "labels": {**said, **(more_labels or {})}}
     try:
