@@ -7,6 +7,8 @@ not have is missing here too.
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,7 +59,7 @@ def _line(name: str, labels: dict[str, str], value: float) -> str:
 
 
 @contextmanager
-def exporting(monitor: str) -> Iterator[str]:
+def exporting(monitor: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve the exposition of the server at *monitor*; yield the address, as `host:port`."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,11 +77,18 @@ def exporting(monitor: str) -> Iterator[str]:
         def log_message(self, *_args: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer((host, port), Handler) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield f"127.0.0.1:{server.server_port}"
+            yield f"{host}:{server.server_port}"
         finally:
             server.shutdown()
             thread.join(10)
+
+
+if __name__ == "__main__":  # in a container, by the exporter's own arguments
+    given = dict(word.lstrip("-").split("=", 1) for word in sys.argv[1:-1] if "=" in word)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with exporting(sys.argv[-1], "0.0.0.0", int(given["port"])):  # noqa: S104 - only the stack reaches it
+        signal.pause()
