@@ -15,7 +15,6 @@ from tests.drills.site import Site, as_object, until
 
 MARGIN = 30.0
 """Seconds for what surrounds a rule here: a scrape, two judgements (a recorded series is one), a look."""
-WELL_FOR = 65.0
 NOT_CONNECTED = "ended with 7"
 """What curl ends with when nobody listens."""
 
@@ -131,7 +130,7 @@ def _rest(said: str) -> dict[str, object]:
 
 def _another_token(site: Site, _: ExitStack) -> None:
     """Once upstream was well for a minute: until then the next tries are as far apart as the last ones."""
-    until(lambda: site.connected_for() > WELL_FOR, "a socket that was open for a minute", 2 * WELL_FOR)
+    until(site.forgets_failures, "a socket that was open for a minute", 120)
     site["uw-simulator"].kill()
     site["uw-simulator"].start(UW_SIMULATOR_TOKEN="another-token")
 

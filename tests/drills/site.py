@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ("BALEEN_", "UW_", "UNUSUAL", "WS_GATEWAY_", "ALERT_BRIDGE_", "DISCORD_SIMULATOR_", "NATS_")
 READY_WITHIN = 240.0  # seconds; several platforms start at once, on few cores
 LEFT_WITHIN = 30.0
+_WELL_FOR = 65.0
 DISK_MIB = 48
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 _LENT_BY_THE_KERNEL = 32_768
@@ -148,11 +149,11 @@ class Site:
         url = f"http://{LOOPBACK}:{self.plan.ports.simulator}/_sim/{fault}"
         httpx.post(url, json=words, timeout=10, trust_env=False).raise_for_status()
 
-    def connected_for(self) -> float:
-        """How many seconds the upstream socket has been open."""
+    def forgets_failures(self) -> bool:
+        """Whether uw-ingest lost no socket yet, or has one that is open for a minute."""
         url = f"http://{LOOPBACK}:{self.plan.ports.ingest}/status"
-        answer = httpx.get(url, timeout=10, trust_env=False).raise_for_status().json()
-        return float(answer["connection"]["connected_for_s"])
+        socket = httpx.get(url, timeout=10, trust_env=False).raise_for_status().json()["connection"]
+        return bool(socket["opened_times"] == 1 or socket["connected_for_s"] > _WELL_FOR)
 
 
 @contextmanager
