@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from baleen_bus import open_bus
+from baleen_bus.bootstrap import bootstrap
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 RULES = """
 destinations:
@@ -193,3 +196,15 @@ async def test_two_sources_that_count_alike_leave_a_dead_letter_each(bridge_with
             lambda: get(bridge.client, "/account"),
             lambda told: told["destinations"][0]["sent_again"] == {"delivered": 2},
         )
+
+
+async def test_a_bridge_whose_stream_was_never_made_says_so_until_it_is(nats_server, bridge_with):
+    """Whoever forgot the bootstrap reads it in readiness, and nothing has to be started again."""
+    async with open_bus(url=nats_server.url, name="test", connect_within=10) as bus:
+        await bus.request_json("$JS.API.STREAM.DELETE.ALERT")
+    async with bridge_with() as bridge:
+        await bridge.until_part("stream", "stream not found")
+        assert (await bridge.client.get("/readyz")).status_code == 503
+        await bootstrap(url=nats_server.url)
+        await bridge.until_ready()
+        assert (await bridge.client.get("/readyz")).json()["parts"]["stream"] == "ok"

@@ -225,6 +225,7 @@ async def _hold_bus(
     ) as bus:
         _report_on(bus, outlet, health, metrics)
         enrolled = _report_deliveries(couriers, health)
+        books.archive.on_trouble(lambda why: _report_stream(outlet, health, why))
         reading = books.over(bus, ledger=Ledger(bus), accounts=Account(bus, couriers, rules))
         async with reading, asyncio.TaskGroup() as tasks:
             tasks.create_task(couriers.run(bus, outlet.store), name="couriers")
@@ -254,6 +255,11 @@ def _report_on(bus: Bus, outlet: Outlet, health: Health, metrics: Metrics) -> No
     bus.on_reconnected(connected)
     bus.on_disconnected(disconnected)
     connected()
+
+
+def _report_stream(outlet: Outlet, health: Health, why: str) -> None:
+    """Without its stream no alert can be stored; a spool keeps it until the bootstrap has run."""
+    health.report("stream", ok=not why or outlet.relay is not None, reason=why, note=why)
 
 
 def _report_deliveries(couriers: Couriers, health: Health) -> asyncio.Event:

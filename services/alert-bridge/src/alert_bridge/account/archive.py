@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Final
@@ -33,6 +34,10 @@ class Archive:
     def over(self, bus: Bus) -> AbstractAsyncContextManager[None]:
         """Follow the stream for as long as the block lasts; does not wait for it."""
         return self._following.over(bus)
+
+    def on_trouble(self, tell: Callable[[str], None]) -> None:
+        """Let *tell* know why the stream cannot be followed, and nothing once it can."""
+        self._following.on_trouble = tell
 
     @property
     def ready(self) -> bool:

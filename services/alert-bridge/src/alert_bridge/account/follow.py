@@ -38,6 +38,9 @@ class Following:
         index: what is kept up with it.
         hear: told each message, in the stream's order.
         newest: how many messages that are stored already are read first.
+
+    Attributes:
+        on_trouble: told why the stream cannot be followed, and nothing once it can.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Following:
         self._bus: Bus | None = None
         self._follower: Follower | None = None
         self._waiting: dict[asyncio.Future[None], int] = {}
+        self.on_trouble: Callable[[str], None] | None = None
 
     @property
     def caught_up(self) -> bool:
@@ -97,6 +101,7 @@ class Following:
             try:
                 await self._follow(bus)
             except BusError as error:
+                self._tell_trouble(str(error))
                 if not told:
                     log.warning("a stream cannot be followed yet", stream=self._stream, error=str(error))
                     told = True
@@ -114,6 +119,7 @@ class Following:
 
     async def _follow(self, bus: Bus) -> None:
         state = await stream_state(bus, self._stream)
+        self._tell_trouble("")
         start = max(1, state.first_seq, state.last_seq - self._newest + 1)
         self._index.begin(start - 1)
         follower = Follower(
@@ -150,6 +156,10 @@ class Following:
         if self._follower is not None:
             self._wake(self._follower.position)
         log.info("the newest messages of a stream are known", stream=self._stream)
+
+    def _tell_trouble(self, why: str) -> None:
+        if self.on_trouble is not None:
+            self.on_trouble(why)
 
     def _wake(self, seq: int) -> None:
         for waiting, wanted in tuple(self._waiting.items()):
