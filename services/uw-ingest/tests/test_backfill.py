@@ -21,12 +21,12 @@ from baleen_bus.publisher import Publisher
 from baleen_contracts import Message
 from baleen_contracts.feed import FeedGap, GapReason
 from baleen_runtime.clock import SystemClock
-from uw_ingest import backfiller as shell
-from uw_ingest.backfill import AT_MOST, DOUBTS, ROWS, TRIES, TWINS, Backlog, Search
-from uw_ingest.backfiller import Backfiller
 from uw_ingest.normalize import from_rest
-from uw_ingest.quota import Quota
-from uw_ingest.rest import Rest
+from uw_ingest.rest import backfiller as shell
+from uw_ingest.rest.backfill import AT_MOST, DOUBTS, ROWS, TRIES, TWINS, Backlog, Search
+from uw_ingest.rest.backfiller import Backfiller
+from uw_ingest.rest.call import Rest
+from uw_ingest.rest.quota import Quota
 from uw_ingest.tally import Tally
 from uw_simulator import samples
 from uw_simulator.testing import TOKEN, Simulator

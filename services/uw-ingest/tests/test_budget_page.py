@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from baleen_bus.leases import Seen
-from uw_ingest.budget_page import BudgetFacts, budget_page
-from uw_ingest.planner import Placement, Plan
-from uw_ingest.wanted import Unserved
+from uw_ingest.fleet.budget_page import BudgetFacts, budget_page
+from uw_ingest.plan.planner import Placement, Plan
+from uw_ingest.plan.wanted import Unserved
 
 PLAN = Plan(
     joins={1: ("news", "price")},

@@ -11,10 +11,10 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from uw_ingest import connect
-from uw_ingest.connect import Ears, Line, open_line
 from uw_ingest.errors import ConnectFailed
 from uw_ingest.refusals import Refusal
+from uw_ingest.upstream import connect
+from uw_ingest.upstream.connect import Ears, Line, open_line
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

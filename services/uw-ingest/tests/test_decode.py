@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uw_ingest.decode import MAX_FRAME_BYTES, Answer, Complaint, Data, decode, sniff_channel
 from uw_ingest.refusals import Refusal
+from uw_ingest.upstream.decode import MAX_FRAME_BYTES, Answer, Complaint, Data, decode, sniff_channel
 
 LIMIT = "Channel subscription limit of 50 reached"
 

@@ -1,6 +1,6 @@
 """After a high backlog, the first low one is noticed, and no other."""
 
-from uw_ingest.ebb import HIGH, LOW, Ebb
+from uw_ingest.pipeline.ebb import HIGH, LOW, Ebb
 
 
 def test_the_first_low_backlog_after_a_high_one_is_an_ebb():

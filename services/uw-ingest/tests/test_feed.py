@@ -8,9 +8,9 @@ import pytest
 from baleen_runtime.clock import SystemClock
 from baleen_runtime.logs import configure_logs
 from baleen_runtime.redact import Redactor
-from uw_ingest.decode import Answer, Complaint, decode
-from uw_ingest.feed import Feed, FeedSettings
-from uw_ingest.protocol import FeedProtocol
+from uw_ingest.slots.feed import Feed, FeedSettings
+from uw_ingest.upstream.decode import Answer, Complaint, decode
+from uw_ingest.upstream.protocol import FeedProtocol
 
 TOKEN = "SECRETTOKEN0123456789abcdef"
 

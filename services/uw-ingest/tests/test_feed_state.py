@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from baleen_contracts.feed import FeedState
 from uw_ingest.channels import Hours, Rhythm
-from uw_ingest.feed_state import PollFacts, SocketFacts, judge, judge_poll
-from uw_ingest.market_hours import Phase
+from uw_ingest.feeds.feed_state import PollFacts, SocketFacts, judge, judge_poll
+from uw_ingest.feeds.market_hours import Phase
 
 SPEAKING = SocketFacts(
     rhythm=Rhythm.STEADY,

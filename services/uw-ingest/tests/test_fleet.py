@@ -9,7 +9,7 @@ from baleen_bus import demand
 from baleen_bus.connection import Bus
 from baleen_bus.testing import NatsServer
 from baleen_contracts.feed import FeedGap, FeedStatus
-from uw_ingest.slot import Slot
+from uw_ingest.slots.slot import Slot
 from uw_simulator.testing import Simulator
 
 

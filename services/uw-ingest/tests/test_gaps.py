@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from baleen_contracts.feed import GapReason
-from uw_ingest.gaps import Holes
+from uw_ingest.feeds.gaps import Holes
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uw_ingest.handover import Doubt, Handovers, Sight, bearer_of
+from uw_ingest.slots.handover import Doubt, Handovers, Sight, bearer_of
 
 AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
 DOUBT = Doubt("news", slot=1, epoch=7, since=AT, at=AT)

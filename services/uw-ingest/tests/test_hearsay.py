@@ -11,8 +11,8 @@ import pytest
 from baleen_bus.connection import Bus
 from baleen_bus.publisher import Publisher
 from baleen_contracts.feed import FeedGap, FeedState, FeedStatus, GapReason
-from uw_ingest import hearsay as module
-from uw_ingest.hearsay import Hearsay
+from uw_ingest.fleet import hearsay as module
+from uw_ingest.fleet.hearsay import Hearsay
 
 Until = Callable[..., Awaitable[Any]]
 

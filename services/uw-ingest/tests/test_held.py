@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from baleen_contracts.feed import FeedGap, FeedStatus
 from baleen_contracts.happenings import News
-from uw_ingest.held import Held
+from uw_ingest.pipeline.held import Held
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 

@@ -17,9 +17,9 @@ from baleen_bus.testing import NatsServer
 from baleen_contracts import Message
 from baleen_contracts.feed import FeedGap, FeedStatus, GapReason
 from baleen_runtime.clock import SystemClock
-from uw_ingest.gaps import Holes
-from uw_ingest.intake import Hearers, Intake
-from uw_ingest.outlet import HELD_AT_MOST, Outlet
+from uw_ingest.feeds.gaps import Holes
+from uw_ingest.pipeline.intake import Hearers, Intake
+from uw_ingest.pipeline.outlet import HELD_AT_MOST, Outlet
 from uw_ingest.refusals import Refusal
 from uw_ingest.tally import Tally
 
@@ -126,7 +126,7 @@ async def test_nothing_that_goes_wrong_with_one_message_stops_the_next(
         raise RuntimeError
 
     async with road(nats_server) as here:
-        monkeypatch.setattr("uw_ingest.intake.from_socket", stumble)
+        monkeypatch.setattr("uw_ingest.pipeline.intake.from_socket", stumble)
         for number in range(3):
             here.intake.frame(lit_trade(number))
         await eventually(lambda: here.tally.accepted["lit_trade"] == 2, "the others are accepted")

@@ -16,9 +16,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from uw_ingest.limiter import CALL_ENDS_WITHIN, Budget, Call, day_reset
-from uw_ingest.limits_told import Limit, limit_of
-from uw_ingest.quota_record import Record, read_record
+from uw_ingest.rest.limiter import CALL_ENDS_WITHIN, Budget, Call, day_reset
+from uw_ingest.rest.limits_told import Limit, limit_of
+from uw_ingest.rest.quota_record import Record, read_record
 from uw_simulator import samples
 from uw_simulator.limits import quota_day
 

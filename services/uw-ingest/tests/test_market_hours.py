@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from uw_ingest.market_hours import MarketHours, Phase, exchange_sessions
+from uw_ingest.feeds.market_hours import MarketHours, Phase, exchange_sessions
 
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values")  # pandas, about its own future
 AROUND = datetime(2026, 11, 20, tzinfo=UTC)

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baleen_contracts.option_trade import OptionTrade
-from uw_ingest.decode import Data, decode
 from uw_ingest.errors import Refused
 from uw_ingest.normalize import from_socket
 from uw_ingest.normalize.option_frame import OPENING, OptionPrint, OptionRow, option_frame
+from uw_ingest.upstream.decode import Data, decode
 from uw_simulator import samples
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from baleen_bus.connection import Bus, open_bus
 from baleen_bus.testing import NatsServer
 from baleen_contracts.command import RECONNECT_SUBJECT
-from uw_ingest.orders import refusal
+from uw_ingest.fleet.orders import refusal
 from uw_simulator.testing import Simulator
 
 

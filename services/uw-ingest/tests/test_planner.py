@@ -16,12 +16,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from uw_ingest.budget_plan import MAX_BYTES
 from uw_ingest.channels import assumed_weight
-from uw_ingest.covering import FEW, MANY, whole_of
-from uw_ingest.planner import NOTHING_PLANNED, Plan, SlotView, plan, plan_from_json, plan_to_json
+from uw_ingest.plan.budget_plan import MAX_BYTES
+from uw_ingest.plan.covering import FEW, MANY, whole_of
+from uw_ingest.plan.planner import NOTHING_PLANNED, Plan, SlotView, plan, plan_from_json, plan_to_json
+from uw_ingest.plan.wanted import Want, topic_of
 from uw_ingest.settings import DEFAULT_CHANNELS
-from uw_ingest.wanted import Want, topic_of
 
 
 def want(channel: str, *by: str, configured: bool = False, weight: float | None = None) -> Want:

@@ -19,11 +19,11 @@ from baleen_bus.lease import Before
 from baleen_bus.leases import Grant
 from baleen_bus.streams import StreamSettings
 from baleen_runtime.clock import SystemClock
-from uw_ingest import board as board_module
-from uw_ingest.budget_plan import MAX_BYTES
-from uw_ingest.planner import Plan, plan_to_json
-from uw_ingest.planning import Board, Planning
-from uw_ingest.wanted import Unserved, Wanted
+from uw_ingest.fleet import board as board_module
+from uw_ingest.fleet.planning import Board, Planning
+from uw_ingest.plan.budget_plan import MAX_BYTES
+from uw_ingest.plan.planner import Plan, plan_to_json
+from uw_ingest.plan.wanted import Unserved, Wanted
 
 Until = Callable[..., Awaitable[Any]]
 

@@ -15,11 +15,11 @@ from baleen_bus.leases import Grant
 from baleen_bus.publisher import Publisher
 from baleen_runtime.clock import SystemClock
 from baleen_runtime.settings import load_settings
-from uw_ingest.gaps import Holes
-from uw_ingest.market_hours import MarketHours
-from uw_ingest.outlet import Outlet
-from uw_ingest.poller import Poller
-from uw_ingest.quota import KEY
+from uw_ingest.feeds.gaps import Holes
+from uw_ingest.feeds.market_hours import MarketHours
+from uw_ingest.pipeline.outlet import Outlet
+from uw_ingest.rest.poller import Poller
+from uw_ingest.rest.quota import KEY
 from uw_ingest.settings import Settings
 from uw_ingest.tally import Tally
 from uw_simulator.testing import BASIC_TOKEN, TOKEN, Simulator

@@ -19,11 +19,11 @@ from baleen_contracts import Message
 from baleen_contracts.congress_trade import CongressTrade
 from baleen_contracts.market_mover import MarketMover
 from baleen_runtime.clock import SystemClock
-from uw_ingest.congress import Congress
-from uw_ingest.polls import Movers
-from uw_ingest.predecessor import known_disclosures
-from uw_ingest.quota import Quota
-from uw_ingest.rest import Rest
+from uw_ingest.feeds.predecessor import known_disclosures
+from uw_ingest.rest.call import Rest
+from uw_ingest.rest.congress import Congress
+from uw_ingest.rest.polls import Movers
+from uw_ingest.rest.quota import Quota
 from uw_ingest.tally import Tally
 from uw_simulator import samples
 
@@ -180,7 +180,7 @@ async def test_the_ids_are_waited_for_longer_than_the_rest(
     monkeypatch: pytest.MonkeyPatch, nats_server: NatsServer, bus: Bus
 ):
     """However many tries have failed, no bus means no answer, and never an empty one."""
-    monkeypatch.setattr("uw_ingest.predecessor.BETWEEN_TRIES", 0.001)
+    monkeypatch.setattr("uw_ingest.feeds.predecessor.BETWEEN_TRIES", 0.001)
     nats_server.kill()
     reading = asyncio.create_task(known_disclosures(bus), name="reading")
     with pytest.raises(TimeoutError):

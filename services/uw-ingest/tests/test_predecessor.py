@@ -10,7 +10,7 @@ from baleen_bus.errors import Unreachable
 from baleen_bus.publisher import Publisher
 from baleen_contracts import by_name, example
 from baleen_contracts.happenings import TradingHalt
-from uw_ingest.predecessor import Newest, _patiently, newest_of
+from uw_ingest.feeds.predecessor import Newest, _patiently, newest_of
 
 LONG_AGO = timedelta(minutes=10)
 

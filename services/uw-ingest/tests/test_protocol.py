@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uw_ingest.protocol import (
+from uw_ingest.upstream.protocol import (
     REFUSED_IN_SILENCE,
     Closed,
     Command,

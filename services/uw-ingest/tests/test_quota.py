@@ -14,8 +14,8 @@ from baleen_bus.kv import Bucket
 from baleen_bus.testing import NatsServer
 from baleen_runtime.clock import SystemClock
 from uw_ingest.errors import QuotaTaken, RestFailed, RestLimited
-from uw_ingest.limits_told import Limit
-from uw_ingest.quota import KEY, Quota, steady
+from uw_ingest.rest.limits_told import Limit
+from uw_ingest.rest.quota import KEY, Quota, steady
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from itertools import count
 
 import pytest
 
-from uw_ingest.limiter import Budget, Call, day_reset
-from uw_ingest.limits_told import Limit
-from uw_ingest.market_hours import MarketHours
-from uw_ingest.quota_record import read_record
-from uw_ingest.rest_plan import Question, RestPlan, Spending, plan, questions_of, spans
+from uw_ingest.feeds.market_hours import MarketHours
+from uw_ingest.rest.limiter import Budget, Call, day_reset
+from uw_ingest.rest.limits_told import Limit
+from uw_ingest.rest.quota_record import read_record
+from uw_ingest.rest.rest_plan import Question, RestPlan, Spending, plan, questions_of, spans
 from uw_simulator.limits import Plan, RequestLedger
 from uw_simulator.offences import Offences
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uw_ingest.reconnect import Backoff
+from uw_ingest.upstream.reconnect import Backoff
 
 
 def test_delays_double_up_to_a_minute():

@@ -18,10 +18,10 @@ from baleen_contracts import streams
 from baleen_runtime.errors import SettingsError
 from baleen_runtime.logs import configure_logs
 from baleen_runtime.settings import load_settings
-from uw_ingest.connect import Ears, open_line, socket_url
 from uw_ingest.errors import ConnectFailed
-from uw_ingest.feed import FeedSettings
 from uw_ingest.settings import Settings
+from uw_ingest.slots.feed import FeedSettings
+from uw_ingest.upstream.connect import Ears, open_line, socket_url
 
 TOKEN = "Secr3t/T0ken+with=signs"
 SPELLINGS = (TOKEN, quote(TOKEN, safe=""), quote_plus(TOKEN), quote(TOKEN))

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from baleen_runtime.clock import SystemClock
-from uw_ingest import rest as rest_module
 from uw_ingest.errors import QuotaTaken, RestFailed, RestLimited, RestRefused
-from uw_ingest.limiter import CALL_ENDS_WITHIN
-from uw_ingest.quota import Quota
-from uw_ingest.rest import CALL_WITHIN, SEND_WITHIN, Rest
+from uw_ingest.rest import call as rest_module
+from uw_ingest.rest.call import CALL_WITHIN, SEND_WITHIN, Rest
+from uw_ingest.rest.limiter import CALL_ENDS_WITHIN
+from uw_ingest.rest.quota import Quota
 from uw_ingest.tally import Tally
 
 

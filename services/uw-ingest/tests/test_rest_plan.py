@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uw_ingest.market_hours import MarketHours, Phase
-from uw_ingest.rest_plan import Question, Span, Spending, plan, questions_of, spans
+from uw_ingest.feeds.market_hours import MarketHours, Phase
+from uw_ingest.rest.rest_plan import Question, Span, Spending, plan, questions_of, spans
 
 NOW = datetime(2026, 7, 1, 0, 0, tzinfo=UTC)
 SESSION = (datetime(2026, 7, 1, 13, 30, tzinfo=UTC), datetime(2026, 7, 1, 20, 0, tzinfo=UTC))

@@ -6,11 +6,11 @@ import orjson
 import pytest
 
 from baleen_contracts import Message, entity_of
-from uw_ingest.decode import Answer, Data, decode
 from uw_ingest.errors import Refused
 from uw_ingest.normalize import REST, from_rest, from_socket
 from uw_ingest.normalize.market_mover import movers
 from uw_ingest.refusals import Refusal
+from uw_ingest.upstream.decode import Answer, Data, decode
 
 from datetime import UTC, datetime  # isort: skip
 from importlib.resources import files  # isort: skip

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baleen_runtime.serve import listen_on, serve
-from uw_ingest import tap as tap_module
-from uw_ingest.tap import Listener, Tap
+from uw_ingest.upstream import tap as tap_module
+from uw_ingest.upstream.tap import Listener, Tap
 
 AT = datetime(2026, 11, 20, 15, 0, 0, 250_000, tzinfo=UTC)
 

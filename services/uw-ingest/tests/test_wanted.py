@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from baleen_bus.patterns import covers
 from baleen_contracts import CATALOGUE, entity_of
 from uw_ingest.channels import KINDS, POLLED_FEEDS
-from uw_ingest.wanted import MAX_TOPIC, MAX_TOPICS, Unserved, Wanted, channels_for, polled_for, topic_of
+from uw_ingest.plan.wanted import MAX_TOPIC, MAX_TOPICS, Unserved, Wanted, channels_for, polled_for, topic_of
 
 NOON = datetime(2026, 5, 4, 16, 0, tzinfo=UTC)
 

@@ -1,6 +1,6 @@
 """How many frames a second each channel brings."""
 
-from uw_ingest.weights import Weights
+from uw_ingest.plan.weights import Weights
 
 
 def test_a_steady_channel_gets_its_rate_after_ten_seconds():

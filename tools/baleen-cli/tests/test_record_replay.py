@@ -26,7 +26,7 @@ from baleen_bus.testing import NatsServer
 from baleen_runtime.health import Health
 from baleen_runtime.operator import operator_routes
 from baleen_runtime.serve import listen_on, serve
-from uw_ingest.tap import Tap
+from uw_ingest.upstream.tap import Tap
 from uw_simulator.recordings import recording
 from uw_simulator.replay import read_frame
 from uw_simulator.testing import AGENT, Simulator

@@ -2,17 +2,15 @@
 
 The road, in the order in which data meets it:
 
-    connect   one socket; bytes of each text frame come out
-    feed      keeps the socket for ever ...
-    protocol  ... and this decides what is said on it (pure)
-    intake    the bounded buffer, then for each frame:
-    decode    bytes to data, answer, complaint or refusal (pure)
-    normalize upstream row to contract message, one module per family (pure)
-    gaps      holes that must be announced (pure)
-    polls     the same from REST, through rest and its budget in limiter (pure)
-    orders    what others may ask of it over the bus
-    watch     how each feed stands, by feed_state and market_hours (pure)
-    status    what an operator may ask, beside metrics
+    upstream   one socket: `connect` opens it, `decode` reads frames, `protocol` decides what is said (pure)
+    pipeline   `intake`, the bounded buffer; `outlet`, where messages leave for the bus
+    normalize  upstream row to contract message, one module per family (pure)
+    feeds      how each feed stands, and the holes that must be announced (pure)
+    plan       which channel is joined on which socket (pure)
+    slots      the sockets that this replica holds, and what it does with each
+    rest       polls and backfill, out of one budget
+    fleet      all of that for one replica among others
+    operator   what an operator may ask
 
 ``service.run`` puts it together.
 """

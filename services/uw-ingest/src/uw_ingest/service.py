@@ -20,17 +20,17 @@ from baleen_runtime.logs import hide
 from baleen_runtime.memory import give_back
 from baleen_runtime.operator import operator_app
 from baleen_runtime.serve import listen_on, serve
-from uw_ingest.ebb import Ebb
-from uw_ingest.fleet import Fleet, open_fleet
-from uw_ingest.gaps import Holes
-from uw_ingest.market_hours import MarketHours, exchange_sessions
-from uw_ingest.metrics import IngestCollector
-from uw_ingest.outlet import Outlet
+from uw_ingest.feeds.gaps import Holes
+from uw_ingest.feeds.market_hours import MarketHours, exchange_sessions
+from uw_ingest.fleet.fleet import Fleet, open_fleet
+from uw_ingest.operator.metrics import IngestCollector
+from uw_ingest.operator.status import Status
+from uw_ingest.pipeline.ebb import Ebb
+from uw_ingest.pipeline.outlet import Outlet
 from uw_ingest.settings import Settings
-from uw_ingest.status import Status
+from uw_ingest.slots.watch import Watch
 from uw_ingest.tally import Tally
-from uw_ingest.tap import Tap
-from uw_ingest.watch import Watch
+from uw_ingest.upstream.tap import Tap
 
 log: Any = structlog.get_logger("uw_ingest")
 

@@ -17,9 +17,9 @@ from baleen_contracts.fields import MAX_COUNT
 from baleen_contracts.option_symbol import OptionSymbol
 from baleen_contracts.option_trade import OptionTrade
 from baleen_contracts.tokens import symbol_token
-from uw_ingest.decode import MAX_CHANNEL_CHARS, MAX_FRAME_BYTES
 from uw_ingest.normalize.option_trade import root_of, side_and_sentiment
 from uw_ingest.normalize.row import FIRST_MOMENT, LAST_MOMENT, split
+from uw_ingest.upstream.decode import MAX_CHANNEL_CHARS, MAX_FRAME_BYTES
 
 OPENING = b'["option_trades'
 """How a frame begins that is worth a try here."""

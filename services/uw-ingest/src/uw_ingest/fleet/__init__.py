@@ -1,0 +1,1 @@
+"""This replica among the others: leases, the plan that all follow, orders, and `/budget`."""

@@ -1,0 +1,1 @@
+"""Which channels are wanted, and which socket each is joined on. Pure."""
