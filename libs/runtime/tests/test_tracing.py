@@ -12,10 +12,11 @@ import pytest
 from baleen_runtime import tracing
 from baleen_runtime.collector import Collector
 from baleen_runtime.errors import SettingsError
+from baleen_runtime.exporting import traced
 from baleen_runtime.logs import configure_logs
 from baleen_runtime.otlp import LEAVE_WITHIN
 from baleen_runtime.settings import ServiceSettings, load_settings
-from baleen_runtime.tracing import Kind, span, traced
+from baleen_runtime.tracing import Kind, span
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 BEFORE = f"00-{TRACE}-{PARENT}-01"

@@ -12,8 +12,8 @@ from alert_bridge.deliver.testing import release_lease
 from baleen_bus import open_bus
 from baleen_bus.testing import eventually
 from baleen_runtime.collector import Collector
+from baleen_runtime.exporting import traced
 from baleen_runtime.settings import ServiceSettings, load_settings
-from baleen_runtime.tracing import traced
 
 SECRET = "whsec_" + base64.b64encode(b"x" * 24).decode()
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -13,9 +13,9 @@ import structlog
 import uvloop
 
 from baleen_runtime.errors import BaleenRuntimeError, SettingsError
+from baleen_runtime.exporting import traced
 from baleen_runtime.logs import configure_logs
 from baleen_runtime.settings import ServiceSettings, load_settings
-from baleen_runtime.tracing import traced
 from baleen_runtime.usage import usage
 
 EXIT_OK, EXIT_CRASH, EXIT_USAGE, EXIT_SETTINGS = 0, 1, 2, 78  # 78 is EX_CONFIG of sysexits.h

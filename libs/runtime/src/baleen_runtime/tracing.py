@@ -6,13 +6,12 @@ handed on all the same.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from baleen_runtime.settings import ServiceSettings
 from baleen_runtime.traceparent import TRACEPARENT
 
 if TYPE_CHECKING:
@@ -114,20 +113,12 @@ def headers() -> dict[str, str] | None:
     return None if traceparent is None else {TRACEPARENT: traceparent}
 
 
-@asynccontextmanager
-async def traced(settings: ServiceSettings, service: str) -> AsyncIterator[None]:
-    """Export the spans of the block to the collector that *settings* name, if they name one."""
+@contextmanager
+def recorded_by(recorder: Recorder) -> Iterator[None]:
+    """Record the spans of the block with *recorder*."""
     global _recorder  # noqa: PLW0603 - one process exports to one collector, as it has one log
-    endpoint = settings.traces_endpoint
-    if endpoint is None:
-        yield
-        return
-    from baleen_runtime.otlp import Otlp  # noqa: PLC0415 - half a second that only those pay who export
-
-    shown = settings.otlp_headers.get_secret_value() if settings.otlp_headers else ""
-    recorder = _recorder = Otlp(service, endpoint, shown)
+    _recorder = recorder
     try:
         yield
     finally:
         _recorder = None
-        await recorder.close()
