@@ -67,6 +67,7 @@ _OF_COMPOSE: Final[Mapping[str, str]] = {
     "PUBLISHER_NATS_PASSWORD": "Of the user `publisher`, for programs that say alerts.",
     "BOOTSTRAP_NATS_PASSWORD": "Of the user `bootstrap`, who makes streams.",
     "TEAM_NATS_PASSWORD": "Of the user `team`, who may read.",
+    "BALEEN_STREAM_MAX_BYTES": "Bytes that each stream keeps at most; all of them are reserved.",
     "GRAFANA_ADMIN_PASSWORD": "Of Grafana's user `admin`; everybody on this machine may look without it.",
     "PROMETHEUS_RETENTION": "How long Prometheus keeps figures.",
     "IMAGE_PREFIX": "What stands before our images' names, such as a registry.",

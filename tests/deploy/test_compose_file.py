@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from baleen.plan import TOKEN_VARIABLES
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 STACK: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
@@ -166,10 +168,7 @@ def path_with(token: bool) -> str:
 
 def test_the_token_alone_makes_the_data_live():
     """The file that says simulated is there under its own name, and under none that a token makes of it."""
-    assert set(re.findall(r"\$\{(\w+):\+", STACK["x-simulated"]["path"])) == {
-        "UW_API_TOKEN",
-        "UW_INGEST_TOKEN",
-    }
+    assert set(re.findall(r"\$\{(\w+):\+", STACK["x-simulated"]["path"])) == set(TOKEN_VARIABLES)
     assert STACK["x-simulated"]["required"] is False
     assert (ROOT / path_with(token=False)).is_file()
     assert not (ROOT / path_with(token=True)).exists()

@@ -459,6 +459,23 @@ def test_the_values_take_nothing_away_that_the_chart_mounts():
     assert lists_merged({"podTemplate": {"merge": {"spec": {"volumes": []}}}}) == ["volumes"]
 
 
+def unrestricted(values: dict[str, Any]) -> list[str]:
+    """What of the chart's pods a namespace that enforces `restricted` would refuse."""
+    pod = values.get("podTemplate", {}).get("merge", {}).get("spec", {}).get("securityContext", {})
+    found = [] if pod.get("runAsNonRoot") and pod.get("seccompProfile") else ["pod"]
+    for name in ("container", "reloader", "promExporter"):
+        context = values.get(name, {}).get("merge", {}).get("securityContext", {})
+        if context != {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}:
+            found.append(name)
+    return found
+
+
+def test_the_bus_may_live_in_a_namespace_that_is_restricted():
+    """Its pods come before the namespace's label does, and have to come back after it."""
+    assert unrestricted(yaml.safe_load((ROOT / "k8s/nats/values.yaml").read_text())) == []
+    assert unrestricted({}) == ["pod", "container", "reloader", "promExporter"]
+
+
 def test_the_rules_that_are_shipped_are_sound():
     """A bridge refuses to start with others."""
     text = (ROOT / "k8s/base/rules.yml").read_text()

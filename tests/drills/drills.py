@@ -153,7 +153,7 @@ def _mend_rules(site: Site) -> None:
 
 
 def _fill_the_disk(site: Site, _: ExitStack) -> None:
-    """Write until the file system has no room, and again what the bus frees."""
+    """Write until the file system has no room."""
     with (site.store / "filler").open("ab", buffering=0) as filler:
         try:
             while filler.write(bytes(1 << 16)):

@@ -26,7 +26,7 @@ from baleen.up import local_plan
 from baleen_bus.bootstrap import bootstrap
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("BALEEN_", "UW_", "UNUSUAL", "WS_GATEWAY_", "ALERT_BRIDGE_", "DISCORD_SIMULATOR_", "NATS_")
+OURS = ("BALEEN_", "UW_", "UNUSUAL", "WS_GATEWAY_", "ALERT_BRIDGE_", "DISCORD_SIMULATOR_", "OTEL_", "NATS_")
 READY_WITHIN = 240.0  # seconds; several platforms start at once, on few cores
 LEFT_WITHIN = 30.0
 _WELL_FOR = 65.0

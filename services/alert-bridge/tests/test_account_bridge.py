@@ -205,6 +205,7 @@ async def test_a_bridge_whose_stream_was_never_made_says_so_until_it_is(nats_ser
     async with bridge_with() as bridge:
         await bridge.until_part("stream", "stream not found")
         assert (await bridge.client.get("/readyz")).status_code == 503
+        assert (await bridge.client.get(f"{bridge.webhook}/messages/1")).status_code == 503
         await bootstrap(url=nats_server.url)
         await bridge.until_ready()
         assert (await bridge.client.get("/readyz")).json()["parts"]["stream"] == "ok"

@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 STARTS_WITHIN: Final = 40.0
 """Seconds; several start at once, on few cores."""
 LEAVES_WITHIN: Final = 30.0
-OURS: Final = ("BALEEN_", "UW_", "UNUSUAL", "WS_GATEWAY_", "ALERT_BRIDGE_", "DISCORD_SIMULATOR_")
+OURS: Final = ("BALEEN_", "UW_", "UNUSUAL", "WS_GATEWAY_", "ALERT_BRIDGE_", "DISCORD_SIMULATOR_", "OTEL_")
 """How variables begin that services read; none is inherited."""
 _LOOKS_EVERY: Final = 0.02
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -36,6 +36,12 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _temporary_file(prefix: str) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".log")
+    os.close(descriptor)
+    return Path(name)
 
 
 class ServiceProcess:
@@ -62,7 +68,7 @@ class ServiceProcess:
     ) -> None:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
         self.name = name or module
-        self.log = log or Path(tempfile.mkstemp(prefix=f"{module}-", suffix=".log")[1])
+        self.log = log or _temporary_file(f"{module}-")
         self._temporary = log is None
         self._module, self._listens = module, listens
         self._environ = {**inherited, "BALEEN_LOG_FORMAT": "json", **variables}
@@ -205,8 +211,8 @@ class ServiceProcess:
 
     def said(self) -> list[dict[str, Any]]:
         """What it logged in this life, as far as the lines are whole."""
-        lines = self._words().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        lines = self._words().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
 
     def log_text(self) -> str:
         """Everything it logged in all its lives."""

@@ -112,6 +112,7 @@ async def _ingest(ingest: _Ingest) -> None:
         ) as publisher,
         _road(ingest, bus, publisher) as (outlet, jobs),
     ):
+        bus.on_disconnected(lambda: ingest.health.report("bus", ok=False, reason="disconnected"))
         try:
             async with asyncio.TaskGroup() as tasks:
                 for name, job in jobs.items():
@@ -186,10 +187,10 @@ def _look(ingest: _Ingest, bus: Bus, publisher: Publisher, outlet: Outlet) -> No
     if ingest.ebb.reached(frames + outlet.backlog + publisher.backlog):
         give_back()
     waits = publisher.oldest_age(asyncio.get_running_loop().time())
-    if bus.connected and waits > STORED_WITHIN:
-        ingest.health.report("bus", ok=False, reason=f"the oldest message waits {waits:.0f} s to be stored")
-    else:
-        ingest.health.report("bus", ok=bus.connected, reason="not connected")
+    if bus.connected:  # else the connection has said why
+        stuck = waits > STORED_WITHIN
+        why = f"the oldest message waits {waits:.0f} s to be stored"
+        ingest.health.report("bus", ok=not stuck, reason=why)
     if ingest.fleet is None:
         ingest.health.report("upstream", ok=False, reason=f"disabled: {NO_UPSTREAM}")
     else:

@@ -114,10 +114,10 @@ async def _found(desk: Desk, request: Request, source: Source) -> _Message:
     archive = desk.archive
     if archive is None:
         raise BusAway("stored messages cannot be looked at")
-    await archive.settle()
-    if not archive.ready:
-        raise BusAway("stored messages cannot be looked at yet")
     try:
+        await archive.settle()
+        if not archive.ready:
+            raise BusAway("stored messages cannot be looked at yet")
         found = await _read(archive, number, source)
     except BusError:
         raise BusAway("stored messages cannot be looked at now") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -143,6 +144,8 @@ async def reconnect(request: Request) -> JSONResponse:
     with hearing("/api/stream/reconnect", heard_in(request.scope["headers"])) as span:
         answer = await _reconnect(request)
         span.note(http__response__status_code=answer.status_code)
+        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            span.fail(str(answer.status_code))
         return answer
 
 
