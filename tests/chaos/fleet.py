@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -90,10 +91,20 @@ def environment(nats: NatsServer, simulator: Simulator, name: str, **settings: A
 
 @asynccontextmanager
 async def fleet(
-    nats: NatsServer, simulator: Simulator, names: Sequence[str], folder: Path, **settings: Any
+    nats: NatsServer,
+    simulator: Simulator,
+    names: Sequence[str],
+    folder: Path,
+    also: Mapping[str, str] = MappingProxyType({}),
+    **settings: Any,
 ) -> AsyncIterator[Fleet]:
-    """Run replicas with these names; all are gone afterwards, and their logs stay in *folder*."""
-    ours = Fleet([Replica(name, environment(nats, simulator, name, **settings), folder) for name in names])
+    """Run replicas with these names; all are gone afterwards, and their logs stay in *folder*.
+
+    Variables that are no settings of uw-ingest stand in *also*.
+    """
+    ours = Fleet(
+        [Replica(name, {**environment(nats, simulator, name, **settings), **also}, folder) for name in names]
+    )
     try:
         await ours.start()
         yield ours

@@ -30,20 +30,16 @@ async def _told(collector: Collector, name: str) -> list[Told]:
 
 
 @pytest.mark.slow
-async def test_an_order_and_a_command_are_traced_to_who_obeys(
-    nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_an_order_and_a_command_are_traced_to_who_obeys(nats_server: NatsServer, tmp_path: Path):
     """A reconnect goes on with the trace of who asked; a client's command begins one for its engine."""
     with Collector() as collector:
-        for name, value in collector.variables.items():
-            monkeypatch.setenv(name, value)
         async with (
             Simulator.subprocess(source="synthetic") as simulator,
-            fleet(nats_server, simulator, ["one"], tmp_path, channels="news") as ingest,
+            fleet(nats_server, simulator, ["one"], tmp_path, collector.variables, channels="news") as ingest,
             open_bus(url=nats_server.url, name="engine", connect_within=10) as bus,
         ):
             await until(ingest["one"].is_ready, "uw-ingest is ready", PATIENCE)
-            with GatewayProcess(nats_server.url) as gateway:
+            with GatewayProcess(nats_server.url, **collector.variables) as gateway:
                 async with httpx.AsyncClient(base_url=gateway.http, timeout=20) as client:
                     header = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
                     answer = await client.post("/api/stream/reconnect", headers=header)

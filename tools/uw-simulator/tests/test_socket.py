@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from typing import Any
 
 import httpx
@@ -239,3 +241,19 @@ async def _until_sockets(simulator: Simulator, count: int) -> dict[str, Any]:
             if state["accounts"][0]["sockets"] == count:
                 return state
             await asyncio.sleep(0.01)
+
+
+async def test_a_client_that_is_cut_off_between_its_join_and_the_ack_ends_nothing():
+    """As a killed process leaves: a reset, without a close frame, while the answer is on its way."""
+    async with Simulator.subprocess() as simulator:
+        for _ in range(20):
+            socket = await websockets.connect(simulator.socket_url, user_agent_header=AGENT)
+            await socket.send('{"channel":"news","msg_type":"join"}')
+            await (await socket.ping())
+            wire = socket.transport.get_extra_info("socket")
+            wire.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+            socket.transport.abort()
+        async with websockets.connect(simulator.socket_url, user_agent_header=AGENT) as socket:
+            await socket.send('{"channel":"news","msg_type":"join"}')
+
+            assert "news" in str(await asyncio.wait_for(socket.recv(), 10))

@@ -63,10 +63,18 @@ class Simulator:
     @classmethod
     @asynccontextmanager
     async def subprocess(cls, **options: Any) -> AsyncIterator[Simulator]:
-        """Run a simulator as a process of its own, ended by SIGTERM."""
+        """Run a simulator as a process of its own, ended by SIGTERM.
+
+        Raises:
+            RuntimeError: it did not live as long as the block; with its last words.
+        """
         variables = variables_for("UW_SIMULATOR_", **{"port": 0, "source": "none", **options})
         async with ServiceProcess("uw_simulator", variables) as process, _control(process.port) as control:
-            yield cls(process.port, control, process.pid)
+            try:
+                yield cls(process.port, control, process.pid)
+            finally:
+                if not process.alive:
+                    raise RuntimeError(f"the simulator ended by itself:\n{process.last_words()}")
 
 
 @asynccontextmanager

@@ -146,8 +146,10 @@ class Upstream:
         return bool(since) and now - min(since) >= _JOINS_TAKE
 
     def say_raw(self, frame: bytes, *, to: list[Connection]) -> None:
-        """Put a finished WebSocket frame into outboxes, whatever is in it."""
+        """Put a finished WebSocket frame into the outboxes of who is still there, whatever is in it."""
         for connection in to:
+            if connection.number not in self.connections:
+                continue  # cut off since; its transport takes nothing more
             connection.outbox.append(frame)
             self._dirty.add(connection)
 
