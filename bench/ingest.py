@@ -6,76 +6,35 @@ a buffer for long and nothing overflows. Every trade is validated by its contrac
 counts is trades per CPU second of the uw-ingest process, read from the kernel; the other processes' CPU is
 told beside it, since all share the machine's cores.
 
-    .venv/bin/python bench/ingest.py            # 500,000 trades
-    .venv/bin/python bench/ingest.py --small    # 20,000, to see that it works
+    .venv/bin/python -m bench.ingest            # 500,000 trades
+    .venv/bin/python -m bench.ingest --small    # 20,000, to see that it works
 """
 
 import argparse
 import asyncio
-import json
-import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+from bench.processes import TICKS, cpu_seconds
 
 from baleen_bus.bootstrap import bootstrap
 from baleen_bus.connection import Bus, open_bus
 from baleen_bus.testing import NatsServer
-from uw_simulator.testing import TOKEN, Simulator
+from baleen_runtime.testing import ServiceProcess
+from uw_simulator.testing import Simulator
 
 BURST = 10_000  # trades; at most two of them are on their way, so that no buffer grows
 WARM_UP = 5_000
 GOAL = 25_000  # trades per CPU second
 SETTLE_WITHIN = 120.0
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the user and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-@asynccontextmanager
-async def ingest(nats: NatsServer, simulator: Simulator) -> AsyncIterator[tuple[int, str]]:
-    """Run uw-ingest as a process; yield its pid and address."""
-    environ = {
-        **os.environ,
-        "BALEEN_NATS_URL": nats.url,
-        "BALEEN_LOG_FORMAT": "json",
-        "UW_INGEST_PORT": "0",
-        "UW_INGEST_UPSTREAM_URL": simulator.http_url,
-        "UW_INGEST_TOKEN": TOKEN,
-        "UW_INGEST_SOURCE": "uw-simulator",
-        "UW_INGEST_CALENDAR": "always_open",
-        "UW_INGEST_CHANNELS": "option_trades",
-        "UW_INGEST_MOVERS_EVERY": "3600",
-        "UW_INGEST_CONGRESS_EVERY": "3600",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "uw_ingest", env=environ, stderr=asyncio.subprocess.PIPE
-    )
-    assert process.stderr is not None  # noqa: S101 - asked for above
-    port, lines = 0, list[str]()
-    async for line in process.stderr:
-        lines.append(line.decode())
-        if '"listening"' in lines[-1]:
-            port = json.loads(lines[-1])["port"]
-            break
-    if not port:
-        raise RuntimeError("".join(lines))
-    rest = asyncio.create_task(process.stderr.read(), name="ingest-log")
-    try:
-        yield process.pid, f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 10)
-        await rest
+_SETTINGS = {
+    "UW_INGEST_CHANNELS": "option_trades",
+    "UW_INGEST_MOVERS_EVERY": "3600",
+    "UW_INGEST_CONGRESS_EVERY": "3600",
+}
 
 
 async def stream_counts(bus: Bus) -> tuple[int, int]:
@@ -104,10 +63,11 @@ async def measure(count: int) -> dict[str, Any]:
     """Send *count* trades through and return every figure."""
     with NatsServer() as nats:
         await bootstrap(url=nats.url)
+        ours = {**_SETTINGS, "BALEEN_NATS_URL": nats.url}
         async with (
             Simulator.subprocess() as simulator,
-            ingest(nats, simulator) as (pid, address),
-            httpx.AsyncClient(base_url=address, timeout=10) as http,
+            ServiceProcess("uw_ingest", {**simulator.variables, **ours}) as ingest,
+            httpx.AsyncClient(base_url=ingest.http, timeout=10) as http,
             open_bus(url=nats.url, name="bench") as bus,
         ):
 
@@ -138,7 +98,7 @@ async def measure(count: int) -> dict[str, Any]:
             await simulator.control.burst(count=WARM_UP)  # fills the caches
             await until(at_rest, "the warm-up did not end")
             before, (stored_before, others_before) = await looked()
-            pids = {"uw-ingest": pid, "nats-server": nats.pid, "simulator": simulator.pid or 0}
+            pids = {"uw-ingest": ingest.pid, "nats-server": nats.pid, "simulator": simulator.pid or 0}
             cpu, start = {name: cpu_seconds(p) for name, p in pids.items()}, time.monotonic()
             for sent in range(0, count, BURST):
                 await until(lambda least=stored_before + sent - BURST: _at_least(stored, least), "too slow")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,6 +23,8 @@ class ProcessFailedError(Exception):
 
 class Process:
     """One child process; its standard error goes to a file in *directory*.
+
+    A `ServiceProcess` is a service of ours; this is any command, and one may talk with it over pipes.
 
     Args:
         name: how it is called in the figures.
@@ -123,8 +125,7 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """CPU seconds it has used, user and system."""
-        fields = _stat(self._child.pid)
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_seconds(self._child.pid)
 
     def resident_bytes(self) -> int:
         """Memory it holds."""
@@ -162,6 +163,12 @@ class Nats(Process):
                     return ports
             time.sleep(0.01)
         raise ProcessFailedError(f"nats-server did not start: {self.tail()}")
+
+
+def cpu_seconds(pid: int) -> float:
+    """The user and system time of a process so far."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def _as_object(line: bytes) -> dict[str, Any]:

@@ -14,19 +14,17 @@ import argparse
 import asyncio
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import linear_regression, mean
 
 import httpx
-from bench.processes import Process
 
 from baleen_bus.bootstrap import bootstrap
 from baleen_bus.testing import NatsServer
-from uw_simulator.testing import TOKEN, Simulator
+from baleen_runtime.testing import ServiceProcess
+from uw_simulator.testing import Simulator
 
 RATE = 5_000  # option trades a second
 EVERY = 1.0  # seconds between two readings
@@ -103,7 +101,7 @@ def tell(minute: int, readings: Sequence[Reading]) -> None:
     )
 
 
-async def read(process: Process, http: httpx.AsyncClient, began: float) -> Reading:
+async def read(process: ServiceProcess, http: httpx.AsyncClient, began: float) -> Reading:
     """Look at the process once."""
     told = (await http.get("/status")).json()
     accepted = _TRADES.search((await http.get("/metrics")).text)
@@ -120,16 +118,13 @@ async def read(process: Process, http: httpx.AsyncClient, began: float) -> Readi
 async def soak(seconds: float) -> list[Reading]:
     """Run everything for so long; return the readings."""
     readings: list[Reading] = []
-    with NatsServer() as nats, tempfile.TemporaryDirectory() as folder:
+    with NatsServer() as nats:
         await bootstrap(url=nats.url)
         async with Simulator.subprocess(source="synthetic", rate=RATE) as simulator:
-            with Process.python(
-                "uw-ingest", "-m", "uw_ingest", directory=Path(folder), environ=_environ(nats, simulator)
-            ) as process:
-                port = process.logged("listening", within=40)["port"]
-                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as http:
-                    while not (await http.get("/readyz")).is_success:  # noqa: ASYNC110 - another process
-                        await asyncio.sleep(EVERY)
+            variables = {**simulator.variables, "BALEEN_NATS_URL": nats.url}
+            with ServiceProcess("uw_ingest", variables) as process:
+                await process.ready()
+                async with httpx.AsyncClient(base_url=process.http, timeout=10) as http:
                     began, told = time.monotonic(), 0
                     while time.monotonic() - began < seconds:
                         await asyncio.sleep(EVERY)
@@ -138,18 +133,6 @@ async def soak(seconds: float) -> list[Reading]:
                             tell(told + 1, [r for r in readings if r.at >= told * 60])
                             told += 1
     return readings
-
-
-def _environ(nats: NatsServer, simulator: Simulator) -> dict[str, str]:
-    return {
-        "BALEEN_NATS_URL": nats.url,
-        "BALEEN_LOG_FORMAT": "json",
-        "UW_INGEST_PORT": "0",
-        "UW_INGEST_UPSTREAM_URL": simulator.http_url,
-        "UW_INGEST_TOKEN": TOKEN,
-        "UW_INGEST_SOURCE": "uw-simulator",
-        "UW_INGEST_CALENDAR": "always_open",
-    }
 
 
 def main() -> int:

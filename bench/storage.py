@@ -16,20 +16,18 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.fanout import machine
-from bench.ingest import cpu_seconds
-from bench.processes import ROOT, Process
+from bench.processes import ROOT, cpu_seconds
 
 from baleen_bus import Bus, Publisher, open_bus
 from baleen_bus.bootstrap import bootstrap
 from baleen_bus.testing import NatsServer
 from baleen_contracts import CATALOGUE, by_name, example
 from baleen_contracts.alert import Alert
-from uw_simulator.testing import TOKEN, Simulator
+from baleen_runtime.testing import ServiceProcess
+from uw_simulator.testing import Simulator
 
 _SECONDS, _SMALL_SECONDS = 20.0, 2.0
 _MARKET = {"rate": 350.0, "flow_alert_rate": 20.0, "lit_rate": 100.0, "off_lit_rate": 100.0}
@@ -44,8 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.storage", description=__doc__)
     parser.add_argument("--small", action="store_true", help="see in seconds that it works")
     small = parser.parse_args().small
-    with TemporaryDirectory(prefix="baleen-bench-") as folder:
-        told = asyncio.run(_measure(Path(folder), _SMALL_SECONDS if small else _SECONDS))
+    told = asyncio.run(_measure(_SMALL_SECONDS if small else _SECONDS))
     told["machine"] = machine()
     if not small:
         (ROOT / ".baleen" / "bench").mkdir(parents=True, exist_ok=True)
@@ -66,14 +63,14 @@ def in_words(told: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-async def _measure(folder: Path, seconds: float) -> dict[str, Any]:
+async def _measure(seconds: float) -> dict[str, Any]:
     with NatsServer() as nats:
         await bootstrap(url=nats.url)
         async with (
             Simulator.subprocess(source="synthetic", **_MARKET) as simulator,
             open_bus(url=nats.url, name="bench", connect_within=10) as bus,
         ):
-            with _ingest(nats, simulator, folder) as ingest:
+            with ServiceProcess("uw_ingest", {**simulator.variables, "BALEEN_NATS_URL": nats.url}) as ingest:
                 told = await _spent(bus, {"nats-server": nats.pid, "uw-ingest": ingest.pid}, seconds)
                 async with _listeners(nats.port):
                     heard = await _spent(bus, {"nats-server": nats.pid}, seconds)
@@ -81,19 +78,6 @@ async def _measure(folder: Path, seconds: float) -> dict[str, Any]:
                 told["micros_a_message"]["nats-server for each listener"] = more / _LISTENERS
             await _say_alerts(bus)
             return {"kinds": await _taken_out(bus), **told}
-
-
-def _ingest(nats: NatsServer, simulator: Simulator, folder: Path) -> Process:
-    environ = {
-        "BALEEN_NATS_URL": nats.url,
-        "BALEEN_LOG_FORMAT": "json",
-        "UW_INGEST_PORT": "0",
-        "UW_INGEST_UPSTREAM_URL": simulator.http_url,
-        "UW_INGEST_TOKEN": TOKEN,
-        "UW_INGEST_SOURCE": "uw-simulator",
-        "UW_INGEST_CALENDAR": "always_open",
-    }
-    return Process.python("uw-ingest", "-m", "uw_ingest", directory=folder, environ=environ)
 
 
 class _Listener(asyncio.Protocol):

@@ -14,7 +14,7 @@ import httpx
 
 from baleen_bus.testing import NatsServer
 from baleen_runtime.testing import ServiceProcess, variables_for
-from uw_simulator.testing import TOKEN, Simulator
+from uw_simulator.testing import Simulator
 
 
 async def until(condition: Callable[[], Any], what: str, within: float, every: float = 0.05) -> Any:
@@ -76,17 +76,8 @@ class Fleet:
 
 def environment(nats: NatsServer, simulator: Simulator, name: str, **settings: Any) -> dict[str, str]:
     """The variables of a replica; *settings* are fields of its settings."""
-    given = {
-        "port": 0,
-        "upstream_url": simulator.http_url,
-        "token": TOKEN,
-        "source": "uw-simulator",
-        "calendar": "always_open",
-        "slots": 3,
-        "replica": name,
-        **settings,
-    }
-    return {**variables_for("UW_INGEST_", **given), "BALEEN_NATS_URL": nats.url}
+    given = variables_for("UW_INGEST_", **{"slots": 3, "replica": name, **settings})
+    return {**simulator.variables, **given, "BALEEN_NATS_URL": nats.url}
 
 
 @asynccontextmanager

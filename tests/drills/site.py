@@ -48,7 +48,11 @@ def until(condition: Callable[[], object], what: str | Callable[[], str], within
 
 
 class Program:
-    """One process of the platform through all its lives."""
+    """One process of the platform through all its lives: a command, ports and readiness as the plan has them.
+
+    `ServiceProcess` runs modules of ours on free ports; a plan also names nats-server and Prometheus, and
+    the ports that others were told of.
+    """
 
     def __init__(self, child: Child, folder: Path) -> None:
         """Know what it is; nothing runs yet."""

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,10 +18,10 @@ import httpx
 
 from baleen_bus.bootstrap import bootstrap
 from baleen_bus.testing import NatsServer
+from baleen_runtime.testing import ServiceProcess
+from uw_simulator.testing import drinking_from
 
 STARTED_WITHIN = 60.0  # seconds; four at once on few cores
-TOKEN = "simulated-token"
-OURS = ("BALEEN_", "UW_", "UNUSUAL", "WS_GATEWAY_", "ALERT_BRIDGE_")
 RULES = """
 destinations:
   desk:
@@ -68,65 +65,27 @@ def running_platform(folder: Path) -> Iterator[Running]:
     rules.write_text(RULES)
     with NatsServer() as nats, ExitStack() as closing:
         asyncio.run(bootstrap(url=nats.url))
-        common = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-        common |= {"BALEEN_NATS_URL": nats.url, "BALEEN_LOG_FORMAT": "json"}
+        several = {"WS_GATEWAY_PORT": "0", "WS_GATEWAY_WORKERS": "2"}
+        accounted = {
+            "ALERT_BRIDGE_PORT": "0",
+            "ALERT_BRIDGE_RULES": str(rules),
+            "ALERT_BRIDGE_SPOOL": str(folder / "spool.db"),
+        }
 
-        def start(module: str, variables: dict[str, str]) -> Callable[[], str]:
-            return closing.enter_context(_process(module, common | variables, folder / f"{module}.log"))
+        def start(module: str, variables: Mapping[str, str], *, listens: str = "listening") -> ServiceProcess:
+            """Let it begin; it listens later, beside the others."""
+            process = ServiceProcess(module, {"BALEEN_NATS_URL": nats.url, **variables}, listens=listens)
+            closing.callback(process.close)
+            process.start()
+            return process
 
-        simulator = start("uw_simulator", {"UW_SIMULATOR_PORT": "0"})
-        gateway = start("ws_gateway", {"WS_GATEWAY_PORT": "0", "WS_GATEWAY_WORKERS": "2"})
-        bridge = start(
-            "alert_bridge",
-            {
-                "ALERT_BRIDGE_PORT": "0",
-                "ALERT_BRIDGE_RULES": str(rules),
-                "ALERT_BRIDGE_SPOOL": str(folder / "spool.db"),
-            },
-        )
-        ingest = start(
-            "uw_ingest",
-            {
-                "UW_INGEST_PORT": "0",
-                "UW_INGEST_UPSTREAM_URL": simulator(),
-                "UW_INGEST_TOKEN": TOKEN,
-                "UW_INGEST_SOURCE": "uw-simulator",
-                "UW_INGEST_CALENDAR": "always_open",
-            },
-        )
-        urls = {"uw-ingest": ingest(), "ws-gateway": gateway(), "alert-bridge": bridge()}
+        gateway = start("ws_gateway", several, listens="all workers listen")
+        bridge = start("alert_bridge", accounted)
+        simulator = closing.enter_context(ServiceProcess("uw_simulator", {"UW_SIMULATOR_PORT": "0"}))
+        ingest = start("uw_ingest", drinking_from(simulator.port))
+        services = {"uw-ingest": ingest, "ws-gateway": gateway, "alert-bridge": bridge}
+        for service in services.values():
+            service.wait_until_listening(STARTED_WITHIN)
+        urls = {job: service.http for job, service in services.items()}
         (announced,) = (nats.folder / "ports").glob("*.ports")
         yield Running(urls, json.loads(announced.read_text())["monitoring"][0])
-
-
-@contextmanager
-def _process(module: str, environ: Mapping[str, str], log: Path) -> Iterator[Callable[[], str]]:
-    """Run a service; what this yields waits for its address."""
-    with log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", module], stdout=out, stderr=out, env=dict(environ))
-
-    def url() -> str:
-        deadline = time.monotonic() + STARTED_WITHIN
-        while (port := _port(log)) is None:
-            assert process.poll() is None, f"{module} ended:\n{log.read_text()[-3000:]}"
-            assert time.monotonic() < deadline, f"{module} does not listen:\n{log.read_text()[-3000:]}"
-            time.sleep(0.05)
-        return f"http://127.0.0.1:{port}"
-
-    try:
-        yield url
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
-
-
-def _port(log: Path) -> int | None:
-    for line in log.read_text(errors="replace").splitlines():
-        said = json.loads(line) if line.startswith("{") else {}
-        if said.get("event") == "listening" and "port" in said:
-            return int(said["port"])
-    return None

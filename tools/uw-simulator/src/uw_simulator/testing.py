@@ -18,6 +18,18 @@ BASIC_TOKEN = "simulated-token-basic"  # noqa: S105 - likewise, without websocke
 AGENT = "baleen-test/1"
 
 
+def drinking_from(port: int) -> dict[str, str]:
+    """The variables of a uw-ingest that has the simulator on *port* for its upstream, at any hour."""
+    return variables_for(
+        "UW_INGEST_",
+        port=0,
+        upstream_url=f"http://127.0.0.1:{port}",
+        token=TOKEN,
+        source="uw-simulator",
+        calendar="always_open",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Simulator:
     """A running simulator.
@@ -40,6 +52,11 @@ class Simulator:
     def socket_url(self) -> str:
         """Where the socket is, with the full token."""
         return f"ws://127.0.0.1:{self.port}/socket?token={TOKEN}"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What lets uw-ingest drink from it."""
+        return drinking_from(self.port)
 
     @classmethod
     @asynccontextmanager
