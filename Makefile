@@ -27,7 +27,7 @@ up: $(INSTALLED) ## run everything on this machine; the page is http://localhost
 	@exec $(BIN)/baleen up --leave-with $$PPID $(ARGS)
 
 test: $(INSTALLED) ## run the tests (ARGS="libs/bus -k follower" narrows them)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 smoke: $(INSTALLED) ## start everything on free ports and see data reach a WebSocket client
 	@exec $(BIN)/baleen smoke $(ARGS)

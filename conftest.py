@@ -1,8 +1,10 @@
 """Fixtures every package's tests may use: a real nats-server each, with the streams made."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
 from baleen_bus.bootstrap import bootstrap
 from baleen_bus.buckets import LEASES
@@ -10,6 +12,14 @@ from baleen_bus.connection import open_bus
 from baleen_bus.kv import Bucket
 from baleen_bus.lease_value import release_mark
 from baleen_bus.testing import NatsServer
+
+settings.register_profile("any machine", deadline=None)  # one that is busy is no defect
+settings.load_profile("any machine")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the processors, for most tests wait for other processes; never so many that those starve."""
+    return min(2 * (os.cpu_count() or 1), 8)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from bench.counting import Counter, NatsCounter, Tally, missing
 from bench.handshake import CLOSE, PING, TEXT, server_frame
 from bench.pump import message
 from bench.stamp import stamp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = 5_000_000_000
@@ -38,7 +38,6 @@ def cut(stream: bytes, cuts: list[int]) -> list[bytes]:
     return [stream[a:b] for a, b in pairwise(places)]
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(cuts=st.lists(st.integers(min_value=0), max_size=12), strict=st.booleans())
 def test_cuts_do_not_change_the_count(cuts, strict):
     """However the network cuts the stream, every event is counted once, on the quick and the strict way."""
@@ -51,7 +50,6 @@ def test_cuts_do_not_change_the_count(cuts, strict):
     assert missing(tally, tickers=50) == 0
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(cuts=st.lists(st.integers(min_value=0), max_size=12))
 def test_frames_of_other_lengths_are_walked(cuts):
     """Heartbeats and longer events between events of one length are told apart."""
@@ -115,7 +113,6 @@ def test_control_frames_are_answered_and_remembered():
     assert tally.close_code == 1013
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     cuts=st.lists(st.integers(min_value=0), max_size=12),
     frame_cuts=st.lists(st.integers(min_value=0), max_size=8),

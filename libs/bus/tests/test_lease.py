@@ -557,7 +557,6 @@ SEARCH = (Phase.generate,)
 ROUNDS = settings(
     max_examples=120,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 

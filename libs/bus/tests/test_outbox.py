@@ -477,8 +477,6 @@ class Replaces(RuleBasedStateMachine):
         assert self.box.messages == self.box.size == 0
 
 
-Replaces.TestCase.settings = Publishes.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None
-)
+Replaces.TestCase.settings = Publishes.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestPublishes = Publishes.TestCase
 TestReplaces = Replaces.TestCase

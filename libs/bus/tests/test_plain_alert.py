@@ -57,7 +57,7 @@ def alert(*said: object) -> Alert:
     return alert_of(*said, id="a1", now=NOW)
 
 
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(suppress_health_check=[HealthCheck.too_slow])
 """A busy machine makes data slowly, which says nothing about the code."""
 
 

@@ -273,5 +273,5 @@ class Follows(RuleBasedStateMachine):
         assert self.delivered[-1] == len(self.log)
 
 
-Follows.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Follows.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestFollows = Follows.TestCase

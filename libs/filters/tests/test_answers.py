@@ -210,7 +210,7 @@ def _contains(whole: Any, kind: FieldType | None, item: Any) -> bool:
     return item in [one for one in whole if type(one) in alike]
 
 
-@settings(deadline=None, max_examples=200)  # the machine may be busy
+@settings(max_examples=200)
 @given(tree=trees, data=messages)
 def test_a_filter_answers_as_a_slow_reading_of_its_tree_does(tree, data):
     """Whatever is asked, of whatever message."""
@@ -228,7 +228,7 @@ def test_the_slow_reading_finds_a_wrong_answer():
     assert not reference(tree, {"premium": "100"})
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(tree=trees)
 def test_a_tree_is_read_back_from_how_it_is_written(tree):
     """The canonical text means what was meant, to the type of every number."""

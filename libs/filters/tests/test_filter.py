@@ -114,7 +114,7 @@ def test_what_is_no_json_matches_nothing_and_raises_nothing(value):
     assert all(one.matches(data) for one in NEGATED)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=json_values | st.dictionaries(st.sampled_from(list(FIELDS)), json_values))
 def test_no_json_raises(data):
     """Not even JSON that no contract knows, with NaN, huge integers and lone surrogates."""

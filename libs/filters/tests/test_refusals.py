@@ -171,7 +171,7 @@ texts = (
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(text=texts)
 def test_any_text_is_a_filter_or_is_refused_in_words(text):
     """Nothing else can come of it, and the words are printable."""

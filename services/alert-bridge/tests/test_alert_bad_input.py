@@ -272,7 +272,7 @@ headers = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=bodies, extra=headers, wait=st.sampled_from(["", "?wait=true", "?wait=x&thread_id=%ff"]))
 async def test_no_body_breaks_a_route(bridge, route, content, extra, wait):
     """Whatever comes, it is stored or refused with a reason: never 5xx, and the connection goes on."""

@@ -343,7 +343,6 @@ def test_times_are_told_by_their_size(value):
     assert moment_of(value) == datetime(2026, 4, 27, 14, 31, 2, tzinfo=UTC)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(value=json_values)
 def test_any_value_is_a_time_or_none(value):
     """Nothing that could be sent for a time breaks."""
@@ -351,7 +350,6 @@ def test_any_value_is_a_time_or_none(value):
     assert moment is None or moment.tzinfo is UTC
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(said=json_values, path=st.text(max_size=12))
 def test_looking_somewhere_never_breaks(said, path):
     """Whatever the path and whatever is there."""
@@ -388,7 +386,7 @@ anything = st.one_of(
 
 
 @pytest.mark.parametrize("dialect", READERS)
-@settings(deadline=None, max_examples=300)  # the machine may be busy
+@settings(max_examples=300)
 @given(body=anything)
 def test_any_body_is_an_alert_or_a_sentence(dialect, body):
     """What is read can be stored and read back; what cannot be read is refused, and nothing else happens."""

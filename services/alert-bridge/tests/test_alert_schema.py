@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -67,7 +67,6 @@ named = st.dictionaries(
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(said=named)
 def test_both_agree_on_anything(said):
     """Schema and bridge never differ on the kind of a field."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -186,7 +186,6 @@ def test_a_proven_sender_cannot_be_somebody_else():
         shaped({"alert_type": "a", "source": "other"}, sender=BOT)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     embeds=st.lists(
         st.dictionaries(st.text(max_size=8), json_values, min_size=1, max_size=4), min_size=1, max_size=10
@@ -200,7 +199,6 @@ def test_embeds_are_kept_verbatim(embeds):
     assert Alert.model_validate_json(alert.to_json()).embed == alert.embed
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(said=st.dictionaries(st.text(min_size=1, max_size=12), json_values, max_size=6))
 def test_what_a_post_says_besides_is_kept(said):
     """Every other key of a Discord message is found again among the labels."""
@@ -220,7 +218,6 @@ def test_ids_are_shaped_as_discords_and_never_repeat():
     assert all(snowflake_of(made) == made for made in ids)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(text=st.text(min_size=1, max_size=50))
 def test_any_id_has_one_discord_shape(text):
     """A sender that named its alert itself still hears a number of 17 to 19 digits, always the same."""

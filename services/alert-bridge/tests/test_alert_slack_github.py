@@ -4,7 +4,7 @@ import json
 from time import perf_counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alert_bridge.errors import Refused
@@ -166,7 +166,6 @@ parts = st.dictionaries(
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     said=st.dictionaries(
         st.sampled_from(["text", "blocks", "attachments", "username"]), st.lists(parts) | json_values
@@ -181,7 +180,6 @@ def test_any_slack_payload_is_a_message_or_refused(said):
     assert post.rest["slack"] == said
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     event=st.text(max_size=20),
     said=st.dictionaries(

@@ -344,4 +344,4 @@ class AnyRound(RuleBasedStateMachine):
 
 
 TestAnyRound = AnyRound.TestCase
-TestAnyRound.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestAnyRound.settings = settings(max_examples=80, stateful_step_count=40)

@@ -99,7 +99,7 @@ def lanes_of(count: int, **channel: float) -> list[Lane]:
     return lanes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 3),
     st.sampled_from([(5, 2.0, False), (5, 2.0, True), (3, 1.0, True), (20, 10.0, True)]),

@@ -206,7 +206,7 @@ specs = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(alerts(ids=st.sampled_from(["7", "x" * 200])), st.lists(alerts(), max_size=6), specs, st.booleans())
 def test_no_message_breaks_a_limit(
     first: dict[str, Any], more: Sequence[dict[str, Any]], spec: DiscordSpec, digest: bool
@@ -259,7 +259,7 @@ sound_embeds = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(sound_embeds, min_size=1, max_size=12), sound, st.booleans(), specs)
 def test_nothing_is_dropped_without_a_mark(
     given_embeds: list[dict[str, Any]], content: str, with_content: bool, spec: DiscordSpec
@@ -279,7 +279,7 @@ def test_nothing_is_dropped_without_a_mark(
     assert not missing or re.search(r"cut.*; whole alert: id-1", shown)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(sound_embeds, min_size=1, max_size=30))
 def test_all_alerts_are_said_in_their_order(given_embeds: list[dict[str, Any]]):
     """Packing takes from the front, and within a message order is kept."""

@@ -105,7 +105,7 @@ def test_the_longest_stretch_is_what_an_alert_may_be_kept(begin: int, end: int, 
 
 
 @pytest.mark.parametrize(("zone", "day"), TURNS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     hours=st.tuples(times, times),
     days=st.sets(st.integers(0, 6), min_size=1, max_size=6),

@@ -57,5 +57,5 @@ class AgainstAList(RuleBasedStateMachine):
         return self.all[-MOST:]
 
 
-AgainstAList.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+AgainstAList.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestMemory = AgainstAList.TestCase

@@ -110,7 +110,7 @@ def searched(feed_gap: FeedGap, table: Sequence[Row]) -> Search:
     began=st.floats(100, 2_500),
     length=st.floats(1, 2_000),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_alert_of_the_gap_is_found_whatever_its_pages(
     recorded: list[float], began: float, length: float
 ):

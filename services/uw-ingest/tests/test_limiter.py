@@ -45,7 +45,7 @@ def answered(budget: Budget, call: Call, at: float = 0.0, status: int = 200, **h
 
 @example(per_minute=1, pauses=[0.0, 1.8359375])  # sums of floats fall a hair short of a minute
 @given(st.integers(1, 300), st.lists(st.floats(0, 3), min_size=1, max_size=400))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_minute_ever_holds_more_calls_than_the_limit(per_minute: int, pauses: list[float]):
     """Whenever calls are wanted, any sixty seconds hold at most the limit."""
     budget, now, sent = Budget(per_minute=per_minute, minute_reserve=0), 0.0, []
@@ -588,7 +588,6 @@ class Holders(RuleBasedStateMachine):
 SEARCH = settings(
     max_examples=100,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 Holders.TestCase.settings = SEARCH

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from baleen_contracts.option_trade import OptionTrade
@@ -185,7 +185,6 @@ VALUES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(sorted(FRAMES[0][1])), VALUES | st.lists(VALUES, max_size=2), max_size=3)
 )

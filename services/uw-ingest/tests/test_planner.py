@@ -680,7 +680,7 @@ def is_clean(found: Plan) -> None:
     assert all(one.moving_from is None for one in found.placements)
 
 
-SHORT = settings(max_examples=60, stateful_step_count=20, deadline=None)
+SHORT = settings(max_examples=60, stateful_step_count=20)
 
 
 def test_whatever_happens_the_plan_holds():
@@ -757,7 +757,6 @@ def test_the_judge_finds_a_socket_too_many():
     first=st.sets(st.sampled_from(CHANNELS), max_size=14),
     channel=st.sampled_from(CHANNELS),
 )
-@settings(deadline=None)
 def test_one_channel_more_or_less_moves_few(first: set[str], channel: str):
     """Adding a channel moves at most one other, unless a whole slot is not needed any more."""
     before = settle([want(c) for c in sorted(first - {channel})], most=MOST)

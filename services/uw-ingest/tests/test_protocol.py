@@ -479,7 +479,7 @@ class Upstream:
     lost=st.lists(st.booleans(), max_size=3),
     answer_every=st.integers(1, 5),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_in_the_end_exactly_the_wanted_channels_are_joined_as_far_as_they_fit(
     wishes: list[tuple[str, ...]], limit: int, lost: list[bool], answer_every: int
 ):

@@ -90,7 +90,7 @@ def test_the_spending_of_others_is_what_the_count_shows_beyond_our_own():
     movers=st.floats(0.5, 3_000),
     congress=st.floats(0.5, 3_000),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_plan_never_costs_more_than_is_left_nor_asks_faster_than_is_useful(
     left: int, lengths: list[float], wished: set[str], movers: float, congress: float
 ):

@@ -398,7 +398,7 @@ class Stalling(RuleBasedStateMachine):
 
 
 TestStalling = Stalling.TestCase
-TestStalling.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestStalling.settings = settings(max_examples=100, stateful_step_count=50)
 
 
 class Alone:

@@ -146,11 +146,11 @@ class Coming(RuleBasedStateMachine):
 
 
 TestComing = Coming.TestCase
-TestComing.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestComing.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 @given(st.integers(1, 400))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_cohort_never_grows_beyond_its_size(count: int):
     """However many clients share a wish, the bus is read after at most a cohort of them was written to."""
     lanes, dialect = Lanes(), Words("one")

@@ -127,7 +127,7 @@ class Coming(RuleBasedStateMachine):
             assert wished <= set(counts)
 
 
-Coming.TestCase.settings = chosen(max_examples=150, stateful_step_count=30, deadline=None)
+Coming.TestCase.settings = chosen(max_examples=150, stateful_step_count=30)
 TestComing = Coming.TestCase
 
 
