@@ -12,6 +12,7 @@ told beside it, since all share the machine's cores.
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -143,6 +144,7 @@ def report(figures: dict[str, Any]) -> bool:
 
 def main() -> int:
     """Run once; the exit code says whether every trade was validated, acked and stored."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true", help="20,000 trades, to see that it works")
     parser.add_argument("--count", type=int, default=500_000, help="trades to send")

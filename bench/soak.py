@@ -13,6 +13,7 @@ trades were dropped on the way.
 import argparse
 import asyncio
 import re
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -137,6 +138,7 @@ async def soak(seconds: float) -> list[Reading]:
 
 def main() -> int:
     """Soak once; the exit code says whether memory stayed flat."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0, help="how long")
     asked = parser.parse_args()
