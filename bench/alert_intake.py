@@ -1,8 +1,9 @@
 """How fast the alert-bridge accepts, and whether it keeps what it accepted: its webhook, the bus behind it.
 
 Two runs against one bridge: 200 alerts a second, whose acceptance is timed, and 2,000 a second, in which
-nothing may be lost and memory must stay flat. An alert is a Discord message with an embed and an id of its
-own; it counts as accepted when it was answered 2xx, and afterwards the stream must hold exactly those.
+nothing may be lost and memory must stay flat. The last run is at 2,000 a second again, with a second replica
+that takes every other connection. An alert is a Discord message with an embed and an id of its own; it counts
+as accepted when it was answered 2xx, and afterwards the stream must hold exactly those.
 
 The bridge knows the newest 100,000 alerts by their ids. So many are on the stream before it starts, and
 it has read them before anything is measured: what grows then would grow for ever.
@@ -19,11 +20,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import linear_regression, mean
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from bench.fanout import machine, make_streams
@@ -34,8 +36,6 @@ from alert_bridge.receive.sources import add_source
 from baleen_bus import Publisher, open_bus
 from baleen_contracts.alert import Alert
 
-_RUNS = ((200.0, 30.0), (2_000.0, 30.0))
-_SMALL = ((200.0, 3.0), (500.0, 3.0))
 _WARM_UP = (200.0, 2.0)
 _SETTLING = 0.25  # share of a run in which memory may still grow
 _LEAST_SAMPLES = 3
@@ -45,6 +45,18 @@ _OK = 200
 _MIB = 1 << 20
 _MAY_RISE = 4.0
 """MiB in a run; 70 bytes for each of 60,000 alerts, less than anything that is kept of one."""
+
+
+class Load(NamedTuple):
+    """Alerts a second, for how many seconds, shared by how many bridges."""
+
+    rate: float
+    seconds: float
+    bridges: int = 1
+
+
+_RUNS = (Load(200.0, 30.0), Load(2_000.0, 30.0), Load(2_000.0, 30.0, bridges=2))
+_SMALL = (Load(200.0, 3.0), Load(500.0, 3.0, bridges=2))
 
 
 def main() -> int:
@@ -65,8 +77,8 @@ def main() -> int:
     return int(any(run["lost"] or run["not_accepted"] or not (small or flat(run)) for run in runs))
 
 
-def measure(directory: Path, runs: tuple[tuple[float, float], ...], *, known: int) -> list[dict[str, Any]]:
-    """Run a bus with *known* alerts and a bridge, warm them up, and post at each rate; each run's figures."""
+def measure(directory: Path, runs: tuple[Load, ...], *, known: int) -> list[dict[str, Any]]:
+    """Run a bus with *known* alerts and the bridges, warm them up, and post each load; its figures."""
     sources = directory / "sources.json"
     webhook = add_source(sources, "bench").webhook_url("")
     with Nats(directory) as nats:
@@ -78,22 +90,29 @@ def measure(directory: Path, runs: tuple[tuple[float, float], ...], *, known: in
             "ALERT_BRIDGE_PORT": "0",
             "ALERT_BRIDGE_SOURCES": str(sources),
         }
-        with Process.python("bridge", "-m", "alert_bridge", directory=directory, environ=environ) as bridge:
-            bridge_url = f"http://127.0.0.1:{bridge.logged('listening')['port']}"
-            _await_index(bridge_url)
-            url = bridge_url + webhook
-            _post(url, *_WARM_UP, bridge, directory)
-            return [_run(url, load, bridge, nats, directory) for load in runs]
+        told, bridges, urls = list[dict[str, Any]](), list[Process](), list[str]()
+        with ExitStack() as closing:
+            for load in runs:
+                while len(bridges) < load.bridges:
+                    name = f"bridge-{len(bridges)}"
+                    bridge = Process.python(name, "-m", "alert_bridge", directory=directory, environ=environ)
+                    bridges.append(closing.enter_context(bridge))
+                    url = f"http://127.0.0.1:{bridge.logged('listening')['port']}"
+                    _await_index(url)
+                    urls.append(url + webhook)
+                    _post(urls[-1], *_WARM_UP, bridges, directory)
+                told.append(_run(",".join(urls), load, bridges, nats, directory))
+        return told
 
 
 def in_words(run: dict[str, Any]) -> str:
     """One run as a line for people."""
     memory = run["memory_mib"]
     return (
-        f"{run['rate']:,.0f}/s for {run['seconds']:.0f} s: "
+        f"{run['rate']:,.0f}/s for {run['seconds']:.0f} s, bridges {run['bridges']}: "
         f"p50 {run['p50_ms']:.1f} ms, p99 {run['p99_ms']:.1f} ms, worst {run['max_ms']:.1f} ms; "
         f"{run['offered']:,} offered, {run['not_accepted']} not accepted, {run['lost']} lost; "
-        f"bridge {run['bridge_cpu']:.0%} of a core, {run['cpu_us']:.0f} us an alert, "
+        f"{run['bridge_cpu']:.0%} of a core, {run['cpu_us']:.0f} us an alert, "
         f"{memory['mean']:.0f} MiB, "
         f"rising {memory['rise']:+.1f} MiB after settling"
     )
@@ -112,18 +131,16 @@ def rise(samples: list[float]) -> float:
     return linear_regression(range(len(settled)), settled).slope * (len(settled) - 1)
 
 
-def _run(url: str, load: tuple[float, float], bridge: Process, nats: Nats, directory: Path) -> dict[str, Any]:
-    rate, seconds = load
+def _run(urls: str, load: Load, bridges: list[Process], nats: Nats, directory: Path) -> dict[str, Any]:
     before = asyncio.run(_stored(nats.url))
-    cpu, began = bridge.cpu_seconds(), time.monotonic()
-    figures, memory = _post(url, rate, seconds, bridge, directory)
-    cpu, took = bridge.cpu_seconds() - cpu, time.monotonic() - began
+    cpu, began = _cpu_seconds(bridges), time.monotonic()
+    figures, memory = _post(urls, load.rate, load.seconds, bridges, directory)
+    cpu, took = _cpu_seconds(bridges) - cpu, time.monotonic() - began
     accepted = sum(count for status, count in figures["answers"].items() if status.startswith("2"))
     # What was stored though its answer was no success would hide a loss; but then the run has failed anyway.
     stored = asyncio.run(_stored(nats.url)) - before
     return {
-        "rate": rate,
-        "seconds": seconds,
+        **load._asdict(),
         **figures,
         "not_accepted": figures["offered"] - accepted,
         "lost": max(0, accepted - stored),
@@ -135,19 +152,27 @@ def _run(url: str, load: tuple[float, float], bridge: Process, nats: Nats, direc
 
 
 def _post(
-    url: str, rate: float, seconds: float, bridge: Process, directory: Path
+    urls: str, rate: float, seconds: float, bridges: list[Process], directory: Path
 ) -> tuple[dict[str, Any], list[float]]:
-    """Post from a process of its own; its figures, and the bridge's MiB second by second."""
-    memory = [bridge.resident_bytes() / _MIB]
-    arguments = ("-m", "bench.alert_poster", url, str(rate), str(seconds))
+    """Post from a process of its own; its figures, and the bridges' MiB second by second."""
+    memory = [_resident_mib(bridges)]
+    arguments = ("-m", "bench.alert_poster", urls, str(rate), str(seconds))
     with Process.python("poster", *arguments, directory=directory) as poster:
         while True:
             try:
                 poster.wait(1.0)
                 break
             except subprocess.TimeoutExpired:
-                memory.append(bridge.resident_bytes() / _MIB)
+                memory.append(_resident_mib(bridges))
         return poster.hear(), memory
+
+
+def _cpu_seconds(processes: list[Process]) -> float:
+    return sum(process.cpu_seconds() for process in processes)
+
+
+def _resident_mib(processes: list[Process]) -> float:
+    return sum(process.resident_bytes() for process in processes) / _MIB
 
 
 async def _fill(url: str, count: int) -> None:

@@ -1,6 +1,8 @@
 """Posts alerts to a webhook at a rate, over connections that are kept, as a process of its own.
 
-    python -m bench.alert_poster URL RATE SECONDS [CONNECTIONS]
+    python -m bench.alert_poster URL[,URL...] RATE SECONDS [CONNECTIONS]
+
+Where replicas share the work, each URL has its share of the connections, as behind a balancer.
 
 Alerts are due at even intervals whatever the answers do, and each one's time runs from when it was due: a
 bridge that falls behind does not slow its own measure down. Prints one line of JSON.
@@ -14,6 +16,7 @@ import json
 import sys
 import time
 from collections import Counter, deque
+from itertools import cycle, islice
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -80,9 +83,9 @@ class Connection(asyncio.Protocol):
 class Poster:
     """All connections, the alerts that are due, and what became of them."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
+    def __init__(self, urls: list[str]) -> None:
+        parts = urlsplit(urls[0])
+        self._addresses = [(urlsplit(url).hostname or "127.0.0.1", urlsplit(url).port or 80) for url in urls]
         self.statuses: Counter[int] = Counter()
         self.latencies = Latencies()
         self._answered = 0
@@ -102,8 +105,8 @@ class Poster:
         """Post ``rate * seconds`` alerts, and wait for every answer."""
         loop = asyncio.get_running_loop()
         made = [
-            (await loop.create_connection(lambda: Connection(self), self.host, self.port))[1]
-            for _ in range(connections)
+            (await loop.create_connection(lambda: Connection(self), *address))[1]
+            for address in islice(cycle(self._addresses), connections)
         ]
         self._free.extend(made)
         self._expected = round(rate * seconds)
@@ -157,7 +160,7 @@ class Poster:
 
 
 async def _main(url: str, rate: float, seconds: float, connections: int) -> None:
-    poster = Poster(url)
+    poster = Poster(url.split(","))
     await poster.post(rate, seconds, connections)
     print(json.dumps(poster.figures()), flush=True)
 
