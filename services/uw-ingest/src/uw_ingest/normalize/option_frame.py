@@ -34,44 +34,45 @@ _Labels = Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_le
 _Channel = Annotated[str, Meta(max_length=MAX_CHANNEL_CHARS)]
 
 
-class OptionRow(Struct, gc=False):
+class OptionRow(Struct, gc=False, kw_only=True):
     """A row of the option tape: our names, and upstream's where they differ.
 
-    Expiry, type and strike are not read: the option symbol says them.
+    The fields stand in upstream's order, in which the decoder finds each at once; that saves a fifth of
+    reading. Expiry, type and strike are not read: the option symbol says them.
     """
 
     id: Annotated[str, Meta(min_length=1, max_length=200)]
-    option_symbol: Annotated[str, Meta(min_length=16, max_length=24)]
-    price: _Price
-    premium: _Premium
-    size: _Count
     symbol: _Symbol = field(name="underlying_symbol")
     occurred_at: _Moment = field(name="executed_at")
-    underlying_price: _Price | Literal[""] | None = None  # withheld from index prints
-    volume: _Count | None = None
-    open_interest: _Count | None = None
     nbbo_bid: _Price | None = None
     nbbo_ask: _Price | None = None
-    ewma_nbbo_bid: _Price | None = None
+    size: _Count
+    price: _Price
+    option_symbol: Annotated[str, Meta(min_length=16, max_length=24)]
+    recorded_at: _Moment | None = field(name="created_at", default=None)
+    report_flags: _Labels = ()
+    tags: _Labels = ()
+    open_interest: _Count | None = None
+    premium: _Premium
+    volume: _Count | None = None
+    underlying_price: _Price | Literal[""] | None = None  # withheld from index prints
     ewma_nbbo_ask: _Price | None = None
+    ewma_nbbo_bid: _Price | None = None
     implied_volatility: _Number | None = None
     delta: _Number | None = None
-    gamma: _Number | None = None
     theta: _Number | None = None
+    gamma: _Number | None = None
     vega: _Number | None = None
     rho: _Number | None = None
     theoretical_price: _Number | None = field(name="theo", default=None)
+    trade_code: Annotated[str, Meta(max_length=64)] | None = None
+    exchange: _Symbol | None = None
     ask_volume: _Count | None = field(name="ask_vol", default=None)
     bid_volume: _Count | None = field(name="bid_vol", default=None)
-    mid_volume: _Count | None = field(name="mid_vol", default=None)
     no_side_volume: _Count | None = field(name="no_side_vol", default=None)
+    mid_volume: _Count | None = field(name="mid_vol", default=None)
     multi_leg_volume: _Count | None = field(name="multi_vol", default=None)
     stock_multi_leg_volume: _Count | None = field(name="stock_multi_vol", default=None)
-    exchange: _Symbol | None = None
-    report_flags: _Labels = ()
-    tags: _Labels = ()
-    recorded_at: _Moment | None = field(name="created_at", default=None)
-    trade_code: Annotated[str, Meta(max_length=64)] | None = None
     upstream_condition_detail: Annotated[str, Meta(max_length=64)] | None = None
     canceled: bool = False
 
