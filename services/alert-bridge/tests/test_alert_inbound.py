@@ -1,5 +1,6 @@
 """`/in/…` over a real socket: who may send, what is answered, and that a group is stored as a whole."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -9,6 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 from standardwebhooks.webhooks import Webhook
+
+from alert_bridge.receive.sources import add_source
 
 DIALECTS = ["alertmanager", "grafana", "tradingview", "json", "apprise"]
 SAID = {"title": "T", "message": "M"}
@@ -121,6 +124,27 @@ async def test_a_group_that_was_stored_in_part_is_told_again_without_doubling(
     titles = [alert.title for alert in await alerts()]
     assert len(titles) == len(set(titles))
     assert {f"a{n}" for n in range(20)} <= set(titles)
+
+
+async def test_a_source_that_floods_leaves_room_for_the_others(bridge_with, nats_server, tmp_path):
+    """Three quarters of what may wait are one source's at most; another's alert finds room."""
+    other = add_source(tmp_path / "sources.json", "other")
+    async with bridge_with(store_within=20, max_waiting=8) as bridge:
+        await bridge.until_ready()
+        nats_server.freeze()
+        path = in_path(bridge, "json")
+        flood = [asyncio.create_task(bridge.client.post(path, json=SAID | {"id": n})) for n in range(20)]
+        await bridge.until_metric("baleen_alert_bridge_waiting_alerts", 6)
+        quiet = asyncio.create_task(bridge.client.post(other.webhook_url(""), json={"content": "help"}))
+        await bridge.until_metric("baleen_alert_bridge_waiting_alerts", 7)
+        nats_server.thaw()
+        flooded = [(await answer).status_code for answer in flood]
+
+        assert (await quiet).status_code == 204
+        assert sorted(flooded) == [200] * 6 + [503] * 14
+        again = await bridge.client.post(path, json=SAID)  # what waited is forgotten
+
+    assert again.status_code == 200
 
 
 async def test_who_was_sent_away_is_known_again(bridge_with, nats_server, alerts, until_stored):

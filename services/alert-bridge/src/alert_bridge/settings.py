@@ -68,7 +68,10 @@ class Settings(ServiceSettings):
         description="Seconds a sender waits for the bus before it is told to come back.",
     )
     max_waiting: int = Field(
-        default=1000, ge=1, description="Requests that may wait for the bus at a time; more are sent away."
+        default=1000,
+        ge=1,
+        description="Alerts that may wait for the bus at a time, three quarters of them from one source; "
+        "more are sent away.",
     )
     spool: Path | None = Field(
         default=None,

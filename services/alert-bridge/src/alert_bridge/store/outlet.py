@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from typing import Final
 
 from alert_bridge.errors import BusAway, Outcome
 from alert_bridge.store.parcel import Parcel
@@ -17,13 +19,17 @@ from baleen_runtime import tracing
 
 __all__ = ["Outlet", "Spooled", "outcome_of"]
 
+_SHARE: Final = 3
+"""How many times as much as is free a source may hold: three quarters alone, and however many hold what they
+may, somebody else's alert has room."""
+
 
 class Outlet:
     """The way to the bus; there may be none yet, or none just now.
 
     Args:
         within: seconds an alert may take until it is stored.
-        at_most: alerts that may be on their way at a time.
+        at_most: alerts that may be on their way at a time, no source's so many that others have no room.
         spool: keeps alerts while the bus does not take them; without one they are refused then.
     """
 
@@ -31,6 +37,7 @@ class Outlet:
         self._within = within
         self._at_most = at_most
         self._waiting = 0
+        self._waiting_of: Counter[str] = Counter()
         self._publisher: Publisher | None = None
         self._there = asyncio.Event()
         self.relay = None if spool is None else Relay(spool, within=within)
@@ -73,15 +80,20 @@ class Outlet:
             return fate
 
     async def _store(self, alert: Alert) -> Stored | Spooled:
-        if self._waiting >= self._at_most:
+        source, waiting_of = alert.source, self._waiting_of
+        if waiting_of[source] >= _SHARE * (self._at_most - self._waiting):
             raise BusAway("too many alerts are waiting for the bus")
         self._waiting += 1
+        waiting_of[source] += 1
         try:
             if self.relay is not None:
                 return await self.relay.store(_packed(alert))
             return await self._store_on_bus(alert)
         finally:
             self._waiting -= 1
+            waiting_of[source] -= 1
+            if not waiting_of[source]:
+                del waiting_of[source]
 
     async def _store_on_bus(self, alert: Alert) -> Stored:
         loop = asyncio.get_running_loop()
