@@ -81,6 +81,8 @@ def test_an_index_print_takes_the_short_road_too():
         b'["option_trades",' + orjson.dumps({**FRAMES[0][1], "option_symbol": "UVIX240920C00000000"}) + b"]",
         b'["option_trades",' + orjson.dumps({**FRAMES[0][1], "trade_code": "x" * 65}) + b"]",
         b'["option_trades",' + orjson.dumps({**FRAMES[0][1], "id": "two words"}) + b"]",
+        b'["option_trades",' + orjson.dumps({**FRAMES[0][1], "id": "a\x7fb"}) + b"]",
+        b'["option_trades",' + orjson.dumps({**FRAMES[0][1], "id": "a~b"}).replace(b"~", b"\x01") + b"]",
         b'["option_trades",' + orjson.dumps({**FRAMES[0][1], "exchange": "\u00e9"}) + b"]",
         b'["option_trades",' + orjson.dumps({**FRAMES[0][1], "exchange": '"'}) + b"]",
         b'["option_trades",{"unread":"\xff",' + orjson.dumps(FRAMES[0][1])[1:] + b"]",

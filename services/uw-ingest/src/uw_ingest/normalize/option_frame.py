@@ -24,6 +24,9 @@ from uw_ingest.upstream.decode import MAX_CHANNEL_CHARS, MAX_FRAME_BYTES
 OPENING = b'["option_trades'
 """How a frame begins that is worth a try here."""
 
+_BACKSLASH = 0x5C  # as a number it is found ten times as soon
+_DELETE = "\x7f"
+
 _Moment = Annotated[int, Meta(ge=FIRST_MOMENT, lt=LAST_MOMENT)]  # epoch milliseconds
 _Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 _Price = Annotated[float, Meta(ge=0, le=1e9)]
@@ -145,7 +148,7 @@ _moment = datetime.fromtimestamp
 
 def option_frame(body: bytes, received_at: datetime) -> tuple[str, OptionPrint] | None:
     """Read a frame of the option tape; ``None`` when it is anything else, or not quite as it should be."""
-    if len(body) > MAX_FRAME_BYTES or not body.isascii() or b"\\" in body:
+    if len(body) > MAX_FRAME_BYTES or not body.isascii() or _BACKSLASH in body:
         return None  # what is neither foreign nor escaped is text as it stands, whoever reads it
     try:
         channel, row = _read(body)
@@ -154,8 +157,8 @@ def option_frame(body: bytes, received_at: datetime) -> tuple[str, OptionPrint] 
         return None
     if channel != "option_trades" and not channel.startswith("option_trades:"):
         return None
-    if row.canceled or option.strike <= 0 or not row.id.isprintable() or " " in row.id:
-        return None
+    if row.canceled or option.strike <= 0 or " " in row.id or _DELETE in row.id:
+        return None  # of what an id may not hold, other than these two no text of JSON came this far
     return channel, _print_of(row, option, received_at)
 
 
