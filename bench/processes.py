@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
-TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+from baleen_runtime.testing import cpu_seconds, resident_bytes
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -129,7 +129,7 @@ class Process:
 
     def resident_bytes(self) -> int:
         """Memory it holds."""
-        return int(_stat(self._child.pid)[21]) * _PAGE
+        return resident_bytes(self._child.pid)
 
     @property
     def pid(self) -> int:
@@ -165,20 +165,9 @@ class Nats(Process):
         raise ProcessFailedError(f"nats-server did not start: {self.tail()}")
 
 
-def cpu_seconds(pid: int) -> float:
-    """The user and system time of a process so far."""
-    fields = _stat(pid)
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 def _as_object(line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the command name, which may hold spaces."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -19,14 +19,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bench.fanout import machine
-from bench.processes import ROOT, cpu_seconds
+from bench.processes import ROOT
 
 from baleen_bus import Bus, Publisher, open_bus
 from baleen_bus.bootstrap import bootstrap
 from baleen_bus.testing import NatsServer
 from baleen_contracts import CATALOGUE, by_name, example
 from baleen_contracts.alert import Alert
-from baleen_runtime.testing import ServiceProcess
+from baleen_runtime.testing import ServiceProcess, cpu_seconds
 from uw_simulator.testing import Simulator
 
 _SECONDS, _SMALL_SECONDS = 20.0, 2.0

@@ -32,6 +32,17 @@ def variables_for(prefix: str, **settings: Any) -> dict[str, str]:
     return {f"{prefix}{name.upper()}": _text(value) for name, value in settings.items() if value is not None}
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process used so far, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+
+
 def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
@@ -226,12 +237,11 @@ class ServiceProcess:
 
     def resident_bytes(self) -> int:
         """Memory it holds."""
-        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
+        return resident_bytes(self.pid)
 
     def cpu_seconds(self) -> float:
         """CPU time it used, user and system."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_seconds(self.pid)
 
     def __enter__(self) -> Self:
         self.start()
