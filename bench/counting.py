@@ -9,6 +9,7 @@ and put before its next chunk.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -23,32 +24,26 @@ _STAMPED = SEQUENCE[1]
 _NEVER = -(10**9)
 
 
-class Tally:
-    """What one client has received."""
+class Tally(ctypes.Structure):
+    """What one client has received; `struct tally` of ``rows.c`` with what only Python looks at."""
 
-    __slots__ = (
-        "carry",
-        "close_code",
-        "events",
-        "first",
-        "last",
-        "latencies",
-        "others",
-        "skipping",
-        "strict",
-        "tail",
-        "timed",
-        "unexpected",
+    _fields_ = (
+        ("events", ctypes.c_int64),
+        ("last", ctypes.c_int64),  # sequence of the last event
+        ("strict", ctypes.c_int32),
+        ("timed", ctypes.c_int32),
+        ("reads", ctypes.c_int32),
     )
+    events: int
+    last: int
+    strict: int
+    timed: int
 
     def __init__(self, *, strict: bool, timed: bool = False) -> None:
-        self.strict = strict
-        self.timed = timed
+        super().__init__(events=0, last=_NEVER, strict=strict, timed=timed)
         self.tail = b""
-        self.events = 0
         self.others = 0
         self.first = -1  # sequence of the first event
-        self.last = _NEVER  # sequence of the last event
         self.unexpected: list[str] = []  # what a strict reading found wrong
         self.close_code: int | None = None
         self.skipping = 0  # NATS: payload bytes of an unfinished frame still to come
@@ -64,18 +59,30 @@ class Counter:
         reply: sends bytes of a control answer, given the opcode received and its payload.
     """
 
+    reads_rows = True
+    """Whether what it counts is rows: frames of one length."""
+
     def __init__(self, *, tickers: int, wanted: int, reply: Callable[[Tally, int, bytes], None]) -> None:
         self.buffer = bytearray(BUFFER_BYTES)
         self.view = memoryview(self.buffer)
         self.oldest = Latencies()  # the oldest event of every read of the timed clients
         self.sample = Latencies()  # every event of the strict clients
-        self._step = tickers // wanted
+        self.step = tickers // wanted
         self._reply = reply
         self._last = _NEVER
         self._stamp = b""  # how the stamp of event *_last* begins: mostly one client expects what another did
         self._length = BUFFER_BYTES  # length of the event frames seen last, header included
         self._mark = 0  # where their stamp begins
         self._head = b""  # their first four bytes, which say what they are and how long
+
+    @property
+    def row(self) -> tuple[int, int, bytes] | None:
+        """Of the event frames seen last: their length, where the stamp begins, their first bytes."""
+        return (self._length, self._mark, self._head) if self._head else None
+
+    def expects(self, tally: Tally) -> bool:
+        """Whether the next bytes of this client should be a row."""
+        return tally.last >= 0 and not tally.tail
 
     def take(self, tally: Tally, end: int, now: int) -> None:
         """Count what ``buffer[:end]`` (the client's tail and its new bytes) holds, received at *now* (ns)."""
@@ -92,7 +99,7 @@ class Counter:
 
     def _follows(self, tally: Tally, rows: int, at: int) -> bool:
         """Whether *rows* rows from *at* on are the next events of this client."""
-        last = tally.last + rows * self._step
+        last = tally.last + rows * self.step
         if last != self._last:
             self._last = last
             self._stamp = b"%b%010d" % (MARK, last)
@@ -107,7 +114,7 @@ class Counter:
         while at < end:
             if not tally.strict and (rows := self._rows(tally, at, end)):
                 tally.events += rows
-                tally.last += rows * self._step
+                tally.last += rows * self.step
                 at += rows * self._length
             stop = self._end_of_frame(at, end)
             if stop > end:
@@ -176,7 +183,7 @@ class Counter:
             orjson.loads(self.view[start:stop])
         except orjson.JSONDecodeError:
             tally.unexpected.append(f"message {sequence} is no JSON")
-        if tally.first >= 0 and sequence != tally.last + self._step:
+        if tally.first >= 0 and sequence != tally.last + self.step:
             tally.unexpected.append(f"message {sequence} follows {tally.last}")
 
 
@@ -185,6 +192,8 @@ class NatsCounter(Counter):
 
     A message is counted by its stamp; what surrounds it is not looked at, which favours the listener.
     """
+
+    reads_rows = False
 
     def take(self, tally: Tally, end: int, now: int) -> None:
         """Count what ``buffer[:end]`` holds, received at *now* (ns)."""
