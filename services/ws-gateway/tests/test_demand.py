@@ -50,6 +50,7 @@ async def demanding(server: NatsServer, user: str | None = None) -> AsyncIterato
     ):
         written: list[Entry] = []
         await Bucket(reading, DEMAND).on_change(written.append)
+        await read_wishes(reading)  # an answer over this connection: the server hears for it by now
         demand = Demand("here-0123abcd")
         running = asyncio.create_task(demand.run(bus))
         try:

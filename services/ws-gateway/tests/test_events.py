@@ -20,7 +20,6 @@ import ws_gateway.events.station as station_module
 from baleen_bus import Gap, GapReason
 from ws_gateway.doors.limits import Kind
 from ws_gateway.fleet.clients import details_of
-from ws_gateway.native.conversation import mind_bus
 from ws_gateway.wire.one_way import UNACKNOWLEDGED_MS
 
 PATIENCE = 5.0
@@ -769,13 +768,13 @@ async def test_a_lost_bus_is_told_to_listeners_too(live: Any):
     """Who is here, and who comes meanwhile, hears that nothing new can arrive."""
     async with listening(live, "topics=signal.v1.*") as listener:
         await listener.until("snapshot_end")
-        mind_bus(live.gateway, None)
-        mind_bus(live.gateway, "disconnected")
+        live.gateway.mind_bus(None)
+        live.gateway.mind_bus("disconnected")
         assert (await listener.block()).data["state"] == "stale"
         async with listening(live, "topics=signal.v1.*") as late:
             blocks = await late.until("snapshot_end")
             assert [block.name for block in blocks] == ["welcome", "status", "snapshot_end"]
-            mind_bus(live.gateway, None)
+            live.gateway.mind_bus(None)
             assert [(await one.block()).data["state"] for one in (listener, late)] == ["live", "live"]
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -103,6 +104,18 @@ class Gateway:
             self.past.memory.forget(gap.stream, gap.from_seq - 1)
         for told in self.on_gap:
             told(gap)
+
+    def mind_bus(self, lost: str | None) -> None:
+        """Note, and tell all clients that have a word for it, that the bus is lost; None: heard again."""
+        self.health.report("bus", ok=lost is None, reason=lost or "")
+        if lost == self.deaf:
+            return
+        self.deaf = lost
+        state, now = "live" if lost is None else "stale", datetime.now(UTC)
+        for wire in tuple(self.hub.wires):
+            status = getattr(wire.session, "status", None)
+            if status is not None:
+                wire.say(status(state, lost, now))
 
     async def leave(self, within: float) -> None:
         """Admit nobody more, tell every client when to come back, close all within *within* seconds."""

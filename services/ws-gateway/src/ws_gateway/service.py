@@ -25,7 +25,6 @@ from ws_gateway.fleet.ports import listen_on_all
 from ws_gateway.fleet.supervisor import supervise
 from ws_gateway.gateway import Gateway
 from ws_gateway.metrics import GatewayCollector
-from ws_gateway.native.conversation import mind_bus
 from ws_gateway.settings import Settings
 from ws_gateway.wire.answering import HandOverAnswer
 from ws_gateway.wire.transport import HandOver
@@ -148,9 +147,9 @@ async def _hear_the_bus(gateway: Gateway) -> None:
         on_failed=lambda why: gateway.health.report("bus", ok=False, reason=why),
     )
     async with opening as bus, AsyncExitStack() as closing:
-        mind_bus(gateway, None)
-        bus.on_disconnected(lambda: mind_bus(gateway, "disconnected from NATS"))
-        bus.on_reconnected(lambda: mind_bus(gateway, None))
+        gateway.mind_bus(None)
+        bus.on_disconnected(lambda: gateway.mind_bus("disconnected from NATS"))
+        bus.on_reconnected(lambda: gateway.mind_bus(None))
         gateway.bus, gateway.rereader = bus, Rereader(bus, gateway.past)
         await closing.enter_async_context(gateway.fleet.on_bus(bus))
         gateway.followers = await follow_all(gateway, bus, closing)

@@ -13,15 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import structlog
-from fastapi import WebSocket
 
 from baleen_contracts.close_codes import Return, code_of, comes_back
-from baleen_contracts.stream_protocol import SUBPROTOCOL
 from ws_gateway.bus.heard import streams_of
 from ws_gateway.doors.rights import NOBODY
 from ws_gateway.doors.tokens import Denied
 from ws_gateway.errors import Farewell, Refusal, Resumed
-from ws_gateway.hub.wishes import Wish, plain
+from ws_gateway.hub.wishes import Wish
 from ws_gateway.native.commanding import Commanding
 from ws_gateway.native.dialect import Native
 from ws_gateway.native.farewells import FAREWELLS
@@ -41,6 +39,7 @@ from ws_gateway.native.requests import (
 )
 from ws_gateway.native.teller import NativeTeller
 from ws_gateway.native.telling import Telling
+from ws_gateway.native.told import Told
 from ws_gateway.wire.frames import text_frame
 from ws_gateway.wire.wire import Wire
 
@@ -66,10 +65,10 @@ class Conversation:
         "_behind",
         "_commanding",
         "_drained",
-        "_floors",
         "_gateway",
         "_now_told",
         "_task",
+        "_told",
         "_waiting",
         "wishes",
     )
@@ -81,7 +80,7 @@ class Conversation:
         self._gateway = gateway
         self.wishes: frozenset[Wish] = frozenset()
         self._behind: list[Owed] | None = None
-        self._floors: dict[tuple[str, str], tuple[int, int]] = {}
+        self._told = Told()
         self._now_told: Telling | None = None
         self._drained = asyncio.Event()
         self._waiting: deque[Subscribe | Unsubscribe] = deque()
@@ -186,24 +185,11 @@ class Conversation:
         if request.since:
             self._gateway.resumed[Resumed.FROM_STREAM if telling.has_read else Resumed.FROM_MEMORY] += 1
         self._move(wire, self._with(request), frames)
-        self._note_floors(wire, parts)
+        if wire.lagging:
+            self._told.note(parts, self.topics)
+        else:
+            self._told.clear()
         return True
-
-    def _note_floors(self, wire: Wire, parts: Iterable[Owed]) -> None:
-        """Note up to where topics are told while older messages of others wait, and may be told again."""
-        if not wire.lagging:
-            self._floors.clear()  # nothing waits
-            return
-        topics = self.topics
-        self._floors = {key: floor for key, floor in self._floors.items() if key[0] in topics}
-        for part in parts:
-            floor = part.stream.tail.heard, part.stream.losses
-            self._floors |= {(topic, part.stream.name): floor for topic in part.topics}
-
-    def _floors_that_hold(self) -> dict[tuple[str, str], int]:
-        streams = self._gateway.past.streams
-        held = self._floors.items()
-        return {key: seq for key, (seq, losses) in held if streams[key[1]].losses == losses}
 
     def _move(self, wire: Wire, wishes: frozenset[Wish], frames: Sequence[bytes]) -> None:
         """Change what the client wants; one that is behind is seated when it has caught up."""
@@ -288,7 +274,7 @@ class Conversation:
             frames = telling.frames()
             if frames is not None:
                 self._behind = None
-                self._floors.clear()
+                self._told.clear()
                 self._gateway.resumed[Resumed.CAUGHT_UP] += 1
                 self._gateway.hub.move(wire, self.wishes, frames)
                 return
@@ -302,7 +288,7 @@ class Conversation:
             if part.topics:
                 wanted.append(part)
         teller = NativeTeller(self._gateway, self.dialect, wire)
-        return Telling(teller, wanted, self.wishes, floors=self._floors_that_hold())
+        return Telling(teller, wanted, self.wishes, floors=self._told.floors(self._gateway.past.streams))
 
     def _begin_telling(self, telling: Telling) -> None:
         self._now_told = telling
@@ -380,34 +366,3 @@ def _without(wishes: frozenset[Wish], topics: Iterable[str]) -> frozenset[Wish]:
 
 
 _BAD_FRAME = code_of("bad_frame", native=True)
-
-
-async def converse(websocket: WebSocket) -> None:
-    """Accept *websocket*, greet it and hand it to the hub."""
-    gateway: Gateway = websocket.app.state.gateway
-    conversation = Conversation(gateway)
-    offered = websocket.scope.get("subprotocols", [])
-    wire = await gateway.take_in(websocket, conversation, SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    if wire is None:
-        return
-    now = datetime.now(UTC)
-    unknown = wire.identity is NOBODY
-    dialect = conversation.dialect
-    first = [dialect.welcome(now, client=wire.id, auth=unknown, simulated=gateway.simulated)]
-    if gateway.deaf is not None:
-        first.append(dialect.status("stale", gateway.deaf, now))
-    gateway.hub.admit(wire, plain(()), [text_frame(text) for text in first])
-    wire.replay_early()
-
-
-def mind_bus(gateway: Gateway, lost: str | None) -> None:
-    """Take note, and tell all clients that have a word for it, that the bus is lost, or is heard again."""
-    gateway.health.report("bus", ok=lost is None, reason=lost or "")
-    if lost == gateway.deaf:
-        return
-    gateway.deaf = lost
-    state, now = "live" if lost is None else "stale", datetime.now(UTC)
-    for wire in tuple(gateway.hub.wires):
-        status = getattr(wire.session, "status", None)
-        if status is not None:
-            wire.say(status(state, lost, now))
