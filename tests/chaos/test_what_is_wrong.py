@@ -131,11 +131,16 @@ async def test_a_second_socket_that_is_refused_in_silence(nats_server: NatsServe
         replica(nats_server, simulator, tmp_path, channels=",".join(channels)) as ada,
     ):
         found = await trouble(ada, "refused in silence", within=90)
-        page = await ada.ask("/budget")
-
         assert "UW_INGEST_SLOTS=1" in found["do"]
-        assert page["sockets"]["ceiling"] == 1
-        assert page["sockets"]["why"]
+
+        async def sockets() -> dict[str, Any]:
+            return dict((await ada.ask("/budget"))["sockets"])
+
+        async def lowered() -> bool:
+            return (await sockets())["ceiling"] == 1
+
+        await until(lowered, "the plan lowers the ceiling", within=20)
+        assert "upstream serves only 1" in (await sockets())["why"]
 
 
 async def test_a_join_that_is_lost_in_silence(nats_server: NatsServer, tmp_path: Path) -> None:
