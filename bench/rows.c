@@ -10,7 +10,7 @@
 #include <time.h>
 
 enum { PASSED, UNREAD, UNEXPECTED };
-enum { MOST = 8192, DESCRIPTORS = 1 << 17, TIMES = 1 << 16, HEAD = 4, STRICTLY_EVERY = 16 };
+enum { MOST = 8192, HEAD = 4, STRICTLY_EVERY = 16 };
 
 struct tally {
     int64_t events, last;
@@ -24,8 +24,9 @@ struct reading {
     char head[8];                     /* the first HEAD bytes of every row */
     int64_t reads, bytes;             /* done here, since the caller last looked */
     int64_t oldest_count, sample_count;
-    int64_t *oldest, *sample;         /* nanoseconds: of the first row of a read, of all rows of the strict */
+    int64_t *oldest, *sample, times;  /* nanoseconds: of the first row of a read, of all rows of the strict */
     struct tally **tallies;           /* by descriptor; NULL: the caller reads it */
+    int64_t descriptors;
     char *buffer;
     int64_t buffer_bytes;
     int64_t until;                    /* when to stop, nanoseconds of CLOCK_MONOTONIC */
@@ -52,13 +53,13 @@ static int64_t number(const char *row, int64_t at, int64_t to) {
 /* Counts the rows of the buffer if they are the next ones of this client, all of them. */
 static int count(struct reading *r, struct tally *tally, int64_t got, int64_t received) {
     int64_t rows = got / r->length, last = tally->last, samples = r->sample_count;
-    if (!rows || rows * r->length != got || got == r->buffer_bytes || samples + rows > TIMES) return 0;
+    if (!rows || rows * r->length != got || got == r->buffer_bytes || samples + rows > r->times) return 0;
     for (const char *row = r->buffer; row < r->buffer + got; row += r->length) {
         last += r->step;
         if (memcmp(row, r->head, HEAD) || number(row, r->sequence_at, r->sequence_to) != last) return 0;
         if (tally->strict) r->sample[samples++] = received - number(row, r->time_at, r->time_to);
     }
-    if (tally->timed && r->oldest_count < TIMES)
+    if (tally->timed && r->oldest_count < r->times)
         r->oldest[r->oldest_count++] = received - number(r->buffer, r->time_at, r->time_to);
     r->sample_count = samples;
     tally->events += rows;
@@ -77,7 +78,7 @@ int read_rows(int epoll, int wait_ms, struct reading *r) {
     int64_t received;
     while (r->next < r->ready && (received = now()) < r->until) {
         int descriptor = events[r->next++].data.fd;
-        struct tally *tally = descriptor < DESCRIPTORS ? r->tallies[descriptor] : NULL;
+        struct tally *tally = descriptor < r->descriptors ? r->tallies[descriptor] : NULL;
         r->descriptor = descriptor;
         if (!tally || (tally->strict && tally->reads++ % STRICTLY_EVERY == 0)) return UNREAD;
         ssize_t got = recv(descriptor, r->buffer, r->buffer_bytes, MSG_DONTWAIT);

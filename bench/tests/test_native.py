@@ -22,8 +22,14 @@ BEAT = server_frame(TEXT, b'{"op":"heartbeat"}')
 class Heard:
     """A client behind a socket, read as the swarm reads its clients."""
 
-    def __init__(self, library: ctypes.CDLL, *, strict: bool = False) -> None:
-        self.theirs, self.ours = socket.socketpair()
+    def __init__(
+        self,
+        library: ctypes.CDLL,
+        *,
+        strict: bool = False,
+        pair: tuple[socket.socket, socket.socket] | None = None,
+    ) -> None:
+        self.theirs, self.ours = pair or socket.socketpair()
         self.ours.setblocking(False)
         self.epoll = select.epoll()
         self.epoll.register(self.ours, select.EPOLLIN | select.EPOLLET)
@@ -98,9 +104,8 @@ def test_rows_are_counted_without_the_caller(library):
         assert list(heard.hear(frames(*range(1, 40)))) == []
 
         assert (heard.tally.events, heard.tally.last, heard.reader.reads) == (40, 39, 1)
-        assert (
-            sum(heard.counter.oldest.counts) == 1
-        )  # whether the first read began with a row was not known yet
+        # Whether the first read began with a row was not known yet.
+        assert sum(heard.counter.oldest.counts) == 1
 
 
 def test_a_hole_is_left_to_the_caller(library):
@@ -121,9 +126,7 @@ def test_an_end_and_an_error_are_told(library):
 
         assert [got for _, got in heard.reader.unread(time.monotonic() + 5)] == [0]
 
-    with socket.create_server(("127.0.0.1", 0)) as server, Heard(library) as heard:
-        heard.theirs, heard.ours = _pair(server)
-        heard.epoll.register(heard.ours, select.EPOLLIN | select.EPOLLET)
+    with socket.create_server(("127.0.0.1", 0)) as server, Heard(library, pair=_pair(server)) as heard:
         list(heard.hear(frames(0)))
         heard.theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         heard.theirs.close()
@@ -134,5 +137,4 @@ def test_an_end_and_an_error_are_told(library):
 def _pair(server: socket.socket) -> tuple[socket.socket, socket.socket]:
     ours = socket.create_connection(server.getsockname())
     theirs, _ = server.accept()
-    ours.setblocking(False)
     return theirs, ours

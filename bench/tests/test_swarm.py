@@ -38,8 +38,7 @@ def a_swarm(pump: Pump, clients: int, directory: Path, *, strict: int) -> Proces
 
 
 @pytest.mark.parametrize("strict", [1, 4])
-@pytest.mark.usefixtures("reader")
-def test_it_notices_a_lost_message(tmp_path, strict):
+def test_it_notices_a_lost_message(tmp_path, reader, strict):
     """One message that no client gets is one hole for each, and the strict ones say which."""
     with (
         Pump(clients=4, rate=200, drop=frozenset({150}), flush_seconds=0.01) as pump,
@@ -50,5 +49,6 @@ def test_it_notices_a_lost_message(tmp_path, strict):
         swarm.say({"measure": [begin, begin + 1.5]})
         result = swarm.hear()["result"]
 
+    assert result["reader"] == reader
     assert result["missing_or_doubled"] == 4
     assert json.dumps(result["totals"]["strict_findings"]).count("message 151 follows 149") == strict

@@ -209,12 +209,13 @@ async def test_a_removed_path_is_null_for_those_here_and_absent_for_those_who_co
     """A tombstone is told as an update to null, with the old value; a later snapshot has no such path."""
     await publisher.publish(state("removed.position", {"qty": 1}))
     await publisher.publish(state("removed.kept", 1))
+    async with Client(url(gateway)) as early:  # whoever comes after it is not told of these as updates
+        await early.until(lambda: early.state.get("removed") == {"position": {"qty": 1}, "kept": 1})
     async with Client(url(gateway)) as client:
         await publisher.publish(state("removed.position", deleted=True, old_value={"qty": 1}))
-        # What was there before may still be told as updates, where the snapshot was quicker than the bus.
-        await client.until(lambda: any(told["new_value"] is None for told in client.of("state_update")))
-        told = client.of("state_update")[-1]
-        assert (told["path"], told["old_value"]) == ("removed.position", {"qty": 1})
+        await client.until(lambda: bool(client.of("state_update")))
+        (told,) = client.of("state_update")
+        assert (told["path"], told["new_value"], told["old_value"]) == ("removed.position", None, {"qty": 1})
         async with Client(url(gateway)) as later:
             data = later.queue[0]["data"]
             assert data["state"]["removed"] == {"kept": 1} == client.state["removed"]

@@ -31,7 +31,7 @@ from ws_gateway.wire.transport import HandOver
 
 log = structlog.get_logger(__name__)
 
-_GARBAGE_THRESHOLDS = (10_000, 100, 50)  # a pass over the young takes 3 to 6 ms, 15 while thousands join
+_GARBAGE_THRESHOLDS = (10_000, 100, 50)  # a pass over new objects took up to 6 ms, 15 while thousands joined
 
 
 async def run(
